@@ -1,0 +1,237 @@
+"""A device profile: what is known of one device's latency, and how well it is known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from latmodel.composing import compose
+from latmodel.environment import Environment
+from latmodel.errors import FieldError, ProfileError
+from latmodel.fields import Fields
+from latmodel.operators import OperatorModel
+from latmodel.table import LatencyTable
+from latmodel.workload import Workload
+from latmodel.workload_curves import WorkloadCurves
+
+__all__ = ["CONFIDENCES", "FORMAT", "DeviceProfile", "ErrorFigure", "Provenance"]
+
+FORMAT = 1
+"""The file format written here; any other number is refused."""
+
+CONFIDENCES = ("high", "medium", "low")
+"""high: measured for the workload on the device; medium: composed from measured operators;
+low: scaled, incomplete, or measured on a device in an unknown state."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provenance:
+    """Where a profile's numbers come from.
+
+    Attributes:
+        source: who measured, with a public address or commit where there is one.
+        licence: the source's licence; "" where the profile is the user's own.
+        measured: what was timed on the device.
+        derived: what was computed, scaled or taken from a specification; "" if nothing.
+    """
+
+    source: str
+    measured: str
+    derived: str = ""
+    licence: str = ""
+
+    def to_dict(self) -> dict[str, object]:
+        """As plain values; what is empty is left out."""
+        words = {
+            "source": self.source,
+            "licence": self.licence,
+            "measured": self.measured,
+            "derived": self.derived,
+        }
+        return {name: text for name, text in words.items() if text}
+
+    @classmethod
+    def from_fields(cls, source: Fields) -> Provenance:
+        """The inverse of `to_dict`.
+
+        Raises:
+            FieldError: a field is missing, unknown or no text.
+        """
+        provenance = cls(
+            source=source.text("source"),
+            measured=source.text("measured"),
+            derived=source.text("derived") if source.has("derived") else "",
+            licence=source.text("licence") if source.has("licence") else "",
+        )
+        source.finish()
+        return provenance
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorFigure:
+    """How far a profile was from readings that its fit never saw.
+
+    Attributes:
+        what: the readings compared with.
+        mean_percent: mean absolute error, in percent of the reading.
+        rows: readings compared.
+    """
+
+    what: str
+    mean_percent: float
+    rows: int
+
+    def to_dict(self) -> dict[str, object]:
+        """As plain values."""
+        return {"what": self.what, "mean_percent": self.mean_percent, "rows": self.rows}
+
+    @classmethod
+    def from_fields(cls, source: Fields) -> ErrorFigure:
+        """The inverse of `to_dict`.
+
+        Raises:
+            FieldError: a field is missing, unknown or out of range.
+        """
+        figure = cls(
+            what=source.text("what"),
+            mean_percent=source.number("mean_percent", minimum=0),
+            rows=source.integer("rows", minimum=1),
+        )
+        source.finish()
+        return figure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceProfile:
+    """The latency of one device: measured curves, an operator model, or both.
+
+    Attributes:
+        name: the file's name without its ending; a label.
+        device: the device in words, with its power mode or clocks where known.
+        confidence: one of `CONFIDENCES`.
+        provenance: at least one source.
+        errors: figures against readings not used in the fit.
+        warnings: said each time the profile is used.
+        environment: what was running, where it was recorded.
+        curves: measured workloads, the most precise answer.
+        operators: the answer for every other workload; None where there is none.
+
+    Raises:
+        ProfileError: neither a curve nor an operator model, no source, or a confidence
+            that is not one of the three.
+    """
+
+    name: str
+    device: str
+    confidence: str
+    provenance: tuple[Provenance, ...]
+    errors: tuple[ErrorFigure, ...] = ()
+    warnings: tuple[str, ...] = ()
+    environment: Environment | None = None
+    curves: tuple[WorkloadCurves, ...] = ()
+    operators: OperatorModel | None = None
+
+    def __post_init__(self) -> None:
+        if not self.curves and self.operators is None:
+            raise ProfileError("the profile holds neither curves nor operators")
+        if not self.provenance:
+            raise ProfileError("provenance is empty: name at least one source")
+        if self.confidence not in CONFIDENCES:
+            raise ProfileError(
+                f"confidence is {self.confidence!r}: must be one of {', '.join(CONFIDENCES)}"
+            )
+
+    def table(self, workload: Workload) -> LatencyTable:
+        """What every block of `workload` costs at every token count.
+
+        A curve measured for the same shapes answers where there is one, else the operator
+        model; `LatencyTable.origin` says which.
+
+        Raises:
+            ProfileError: no curve was measured for these shapes and the profile has no
+                operator model.
+        """
+        for curves in self.curves:
+            if curves.workload.same_shapes(workload):
+                return curves.table()
+        if self.operators is not None:
+            return compose(workload, self.operators)
+        held = "; ".join(
+            f"{c.workload.model} at batch {c.workload.batch} in {c.workload.dtype}"
+            for c in self.curves
+        )
+        differing = ", ".join(self.curves[0].workload.differences(workload))
+        raise ProfileError(
+            f"profile {self.name!r} was measured for {held}, not for {workload.model} at batch "
+            f"{workload.batch} in {workload.dtype} (they differ in {differing}); measure it: "
+            f"latmodel probe --model {workload.model} --batch {workload.batch} "
+            f"--dtype {workload.dtype} --out FILE"
+        )
+
+    def operator_ns(
+        self, kind: str, *, dtype: str = "fp32", **dims: npt.ArrayLike
+    ) -> npt.NDArray[np.float64]:
+        """The latency of one operator, in ns; see `OperatorModel.latency_ns`.
+
+        Raises:
+            ProfileError: the profile has no operator model, or it does not know the kind
+                or the dtype.
+        """
+        if self.operators is None:
+            raise ProfileError(f"profile {self.name!r} has curves only, no operator model")
+        return self.operators.latency_ns(kind, dtype=dtype, **dims)
+
+    def to_dict(self) -> dict[str, object]:
+        """As plain values, in the order a person reads them; the name is the file's."""
+        values: dict[str, object] = {
+            "format": FORMAT,
+            "device": self.device,
+            "confidence": self.confidence,
+            "provenance": [p.to_dict() for p in self.provenance],
+            "errors": [e.to_dict() for e in self.errors],
+            "warnings": list(self.warnings),
+        }
+        if self.environment is not None:
+            values["environment"] = self.environment.to_dict()
+        if self.curves:
+            values["curves"] = [c.to_dict() for c in self.curves]
+        if self.operators is not None:
+            values["operators"] = self.operators.to_dict()
+        return values
+
+    @classmethod
+    def from_fields(cls, source: Fields, name: str) -> DeviceProfile:
+        """Read a profile; the inverse of `to_dict`.
+
+        Raises:
+            FieldError: a field is missing, unknown, of the wrong type or out of range; the
+                message starts with the field's path.
+        """
+        if source.integer("format") != FORMAT:
+            raise FieldError(
+                f"format: found {source.integer('format')}, allowed is {FORMAT}: this file "
+                "was written by another version of the package"
+            )
+        profile = cls(
+            name=name,
+            device=source.text("device"),
+            confidence=source.choice("confidence", CONFIDENCES),
+            provenance=source.each("provenance", Provenance.from_fields),
+            errors=source.each("errors", ErrorFigure.from_fields) if source.has("errors") else (),
+            warnings=source.texts("warnings") if source.has("warnings") else (),
+            environment=(
+                Environment.from_fields(source.mapping("environment"))
+                if source.has("environment")
+                else None
+            ),
+            curves=source.each("curves", WorkloadCurves.from_fields)
+            if source.has("curves")
+            else (),
+            operators=OperatorModel.from_fields(source.mapping("operators"))
+            if source.has("operators")
+            else None,
+        )
+        source.finish()
+        return profile

@@ -1,0 +1,115 @@
+"""The latency table: where `latmodel` ends and `optimizer` begins."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from latmodel.errors import LatmodelError
+
+__all__ = ["Int64", "LatencyTable", "ceil_ns"]
+
+Int64 = npt.NDArray[np.int64]
+
+
+def ceil_ns(latency_ns: npt.ArrayLike) -> Int64:
+    """Latency in whole nanoseconds, rounded up, so that rounding never breaks a budget.
+
+    Raises:
+        LatmodelError: a value is negative, not finite, or beyond 292 years.
+
+    >>> ceil_ns([0.0, 1.2, 3.0]).tolist()
+    [0, 2, 3]
+    """
+    values = np.asarray(latency_ns, dtype=np.float64)
+    if not np.all(np.isfinite(values)) or np.any(values < 0) or np.any(values >= 2.0**63):
+        raise LatmodelError("a latency is negative, not finite or beyond 2**63 ns")
+    return np.ceil(values).astype(np.int64)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LatencyTable:
+    """What every block costs at every token count, for one workload on one device.
+
+    Segment ``i`` is the MLP of block ``i`` and the attention of block ``i + 1``: what runs
+    on the tokens that the cut of block ``i`` leaves. The last segment is the last MLP
+    alone. A schedule costs ``fixed_ns + sum_i segment_ns[i, k_i]``, and ``cut_ns[i, k_i]``
+    more for each block ``i`` that drops tokens.
+
+    Attributes:
+        counts: shape (C,), tokens, prefix included; ascending; the last is the full count.
+        segment_ns: shape (depth, C), whole nanoseconds, rounded up.
+        cut_ns: shape (depth, C), whole nanoseconds: scoring, choosing and gathering.
+        fixed_ns: embedding, the first attention at the full count, and the head.
+        relative_error: shape (C,), one standard deviation of a segment's latency at that
+            count, as a fraction of it.
+        origin: what the numbers were made from, in words a user can read.
+        warnings: what the user must know before trusting them.
+
+    Raises:
+        LatmodelError: shapes disagree, counts do not ascend, or a latency is negative.
+    """
+
+    counts: Int64
+    segment_ns: Int64
+    cut_ns: Int64
+    fixed_ns: int
+    relative_error: npt.NDArray[np.float64]
+    origin: str
+    warnings: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        shape = (len(self.segment_ns), len(self.counts))
+        if self.segment_ns.shape != shape or self.cut_ns.shape != shape or 0 in shape:
+            raise LatmodelError(
+                f"segment_ns has shape {self.segment_ns.shape} and cut_ns {self.cut_ns.shape}: "
+                f"both must be (depth, {len(self.counts)})"
+            )
+        if self.counts[0] < 1 or np.any(np.diff(self.counts) <= 0):
+            raise LatmodelError("counts must be positive and ascend")
+        if self.relative_error.shape != self.counts.shape:
+            raise LatmodelError("relative_error must hold one value per count")
+        if self.fixed_ns < 0 or np.any(self.segment_ns < 0) or np.any(self.cut_ns < 0):
+            raise LatmodelError("a latency is negative")
+        for array in (self.counts, self.segment_ns, self.cut_ns, self.relative_error):
+            array.setflags(write=False)
+
+    @property
+    def depth(self) -> int:
+        """Transformer blocks."""
+        return len(self.segment_ns)
+
+    @property
+    def dense_ns(self) -> int:
+        """The whole model with every token kept."""
+        return self.fixed_ns + int(self.segment_ns[:, -1].sum())
+
+    def latency_ns(self, tokens: tuple[int, ...]) -> int:
+        """The whole model when block ``i`` keeps ``tokens[i]``; shape (depth,).
+
+        Raises:
+            LatmodelError: a count is not in the table, or there is not one per block.
+        """
+        columns = np.searchsorted(self.counts, tokens)
+        known = columns < len(self.counts)
+        if len(tokens) != self.depth or not np.all(known):
+            raise LatmodelError(f"tokens must be {self.depth} counts of the table")
+        if np.any(self.counts[columns] != tokens):
+            raise LatmodelError("a token count is not among the counts of the table")
+        blocks = np.arange(self.depth)
+        before = np.array((self.counts[-1], *tokens[:-1]))
+        cuts = self.cut_ns[blocks, columns][np.asarray(tokens) < before]
+        return self.fixed_ns + int(self.segment_ns[blocks, columns].sum()) + int(cuts.sum())
+
+    def relative_error_of(self, tokens: tuple[int, ...]) -> float:
+        """One standard deviation of a schedule's latency, as a fraction of it.
+
+        The errors of the segments are taken as fully shared: one device, one clock, one
+        model of it. The figure is therefore an upper bound for independent errors.
+        """
+        columns = np.searchsorted(self.counts, tokens)
+        segments = self.segment_ns[np.arange(self.depth), columns].astype(np.float64)
+        weighted = float(segments @ self.relative_error[columns])
+        return weighted / max(float(segments.sum()), 1.0)

@@ -1,0 +1,124 @@
+"""What is timed: the shapes of one vision transformer at one batch and dtype."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields, replace
+
+from latmodel.errors import WorkloadError
+from latmodel.fields import Fields
+
+__all__ = ["DTYPES", "Workload"]
+
+DTYPES = ("fp32", "fp16", "bf16")
+"""The number formats a workload may run in, and their bytes: 4, 2, 2."""
+
+_COUNTS = ("depth", "dim", "heads", "head_dim", "mlp_width", "tokens", "batch", "patch_inputs")
+_FLAGS = ("gated_mlp", "layer_scale", "qk_norm")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workload:
+    """The shapes that decide a plain vision transformer's latency.
+
+    Attributes:
+        model: timm's name of the architecture; a label, not compared by `same_shapes`.
+        depth: transformer blocks.
+        dim: width of the residual stream, in features.
+        heads: attention heads per block.
+        head_dim: features per head.
+        mlp_width: hidden features of the MLP; of each half where it is gated.
+        tokens: sequence length of an uncut image, prefix included.
+        prefix: tokens at the front that are no patches (class, distillation, register).
+        batch: images per call.
+        dtype: "fp32", "fp16" or "bf16".
+        patch_inputs: numbers in one patch, channels x height x width.
+        classes: outputs of the head; 0 where there is none.
+        gated_mlp: the MLP multiplies two halves (SwiGLU, GEGLU).
+        layer_scale: each branch is scaled per feature.
+        qk_norm: queries and keys are normalised per head.
+
+    Raises:
+        WorkloadError: a count is not positive, the prefix leaves no patch, or the dtype
+            is not one of `DTYPES`.
+
+    >>> deit = Workload(model="deit_small_patch16_224", depth=12, dim=384, heads=6,
+    ...     head_dim=64, mlp_width=1536, tokens=197, prefix=1, patch_inputs=768, classes=1000)
+    >>> deit.patches, deit.at(batch=8).batch
+    (196, 8)
+    """
+
+    model: str
+    depth: int
+    dim: int
+    heads: int
+    head_dim: int
+    mlp_width: int
+    tokens: int
+    prefix: int
+    patch_inputs: int
+    classes: int
+    batch: int = 1
+    dtype: str = "fp32"
+    gated_mlp: bool = False
+    layer_scale: bool = False
+    qk_norm: bool = False
+
+    def __post_init__(self) -> None:
+        for name in _COUNTS:
+            value = getattr(self, name)
+            if value < 1:
+                raise WorkloadError(f"{name} is {value}: must be 1 or more")
+        if not 0 <= self.prefix < self.tokens:
+            raise WorkloadError(
+                f"prefix is {self.prefix}: must be 0 or more and below tokens ({self.tokens})"
+            )
+        if self.classes < 0:
+            raise WorkloadError(f"classes is {self.classes}: must be 0 or more")
+        if self.dtype not in DTYPES:
+            raise WorkloadError(f"dtype is {self.dtype!r}: must be one of {', '.join(DTYPES)}")
+
+    @property
+    def patches(self) -> int:
+        """Tokens that a cut may drop: the full count less the prefix."""
+        return self.tokens - self.prefix
+
+    def at(self, *, batch: int | None = None, dtype: str | None = None) -> Workload:
+        """The same model at another batch or dtype."""
+        return replace(self, batch=batch or self.batch, dtype=dtype or self.dtype)
+
+    def same_shapes(self, other: Workload) -> bool:
+        """Whether both run the same shapes; the model's name is a label, not a shape."""
+        return replace(self, model="") == replace(other, model="")
+
+    def differences(self, other: Workload) -> tuple[str, ...]:
+        """The names of the shapes in which two workloads differ."""
+        return tuple(
+            f.name
+            for f in fields(self)
+            if f.name != "model" and getattr(self, f.name) != getattr(other, f.name)
+        )
+
+    def to_dict(self) -> dict[str, object]:
+        """The workload as plain values, in the order of its attributes."""
+        return asdict(self)
+
+    @classmethod
+    def from_fields(cls, source: Fields) -> Workload:
+        """Read a workload; the inverse of `to_dict`.
+
+        Raises:
+            FieldError: a key is unknown or missing, or a value is of the wrong type.
+            WorkloadError: the values do not describe a transformer.
+        """
+        counts = {name: source.integer(name, minimum=1) for name in _COUNTS}
+        flags = {name: source.boolean(name) for name in _FLAGS}
+        workload = cls(
+            model=source.text("model"),
+            prefix=source.integer("prefix", minimum=0),
+            classes=source.integer("classes", minimum=0),
+            dtype=source.choice("dtype", DTYPES),
+            **counts,
+            **flags,
+        )
+        source.finish()
+        return workload

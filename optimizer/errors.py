@@ -1,0 +1,46 @@
+"""Every error that optimizer raises for its caller; each is also a builtin."""
+
+from __future__ import annotations
+
+__all__ = [
+    "BudgetError",
+    "InfeasibleError",
+    "OptimizerError",
+    "ProblemError",
+    "ScheduleError",
+    "SolverError",
+    "UnsupportedModelError",
+    "VerificationError",
+]
+
+
+class OptimizerError(Exception):
+    """The root of this package's errors: catch it to catch them all."""
+
+
+class BudgetError(OptimizerError, ValueError):
+    """A latency budget that cannot be read, or is not positive."""
+
+
+class ScheduleError(OptimizerError, ValueError):
+    """A schedule that breaks its own rules or does not fit the model."""
+
+
+class ProblemError(OptimizerError, ValueError):
+    """A problem whose arrays or constraints contradict each other."""
+
+
+class InfeasibleError(OptimizerError, ValueError):
+    """No schedule meets the budget; the message names the fastest."""
+
+
+class SolverError(OptimizerError, RuntimeError):
+    """A solver ended without an answer, or with one that does not check."""
+
+
+class UnsupportedModelError(OptimizerError, TypeError):
+    """A model, block or attention that cannot be cut without changing its answers."""
+
+
+class VerificationError(OptimizerError, RuntimeError):
+    """The counts that ran are not the counts that were planned."""
