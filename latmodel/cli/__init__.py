@@ -1,1 +1,30 @@
-"""."""
+"""The command `latmodel`: one file per verb."""
+
+from __future__ import annotations
+
+import click
+
+from latmodel.cli.predict import predict
+from latmodel.cli.probe import probe
+from latmodel.cli.profiles import profiles
+from latmodel.cli.running import run
+
+__all__ = ["main"]
+
+
+@click.group(
+    epilog="Example: latmodel probe --model deit_small_patch16_224 --out here.yaml",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+@click.version_option(package_name="token-budget")
+def latmodel() -> None:
+    """Measure devices and predict the latency of vision transformers on them."""
+
+
+for command in (predict, probe, profiles):
+    latmodel.add_command(command)
+
+
+def main() -> None:
+    """Run the command; errors end in one line and a status."""
+    run(latmodel)

@@ -1,1 +1,1 @@
-"""."""
+"""What runs and times a model: one file per runtime."""

@@ -1,0 +1,5 @@
+"""`python -m latmodel` is `latmodel`."""
+
+from latmodel.cli import main
+
+main()

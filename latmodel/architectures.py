@@ -1,0 +1,127 @@
+"""Describe any plain timm vision transformer as a workload, without its weights."""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING, Any
+
+from latmodel.errors import UnknownModelError, WorkloadError
+from latmodel.workload import Workload
+
+if TYPE_CHECKING:
+    from torch import nn
+
+__all__ = ["build_model", "describe"]
+
+
+def build_model(name: str, **options: Any) -> nn.Module:  # noqa: ANN401 (timm's own)
+    """Create a timm model by name, in evaluation mode, with random weights by default.
+
+    Args:
+        name: timm's name, with or without a pretrained tag.
+        options: passed to `timm.create_model`.
+
+    Raises:
+        UnknownModelError: timm has no model of that name; names the near ones.
+    """
+    import timm  # noqa: PLC0415 (seconds to import; only where a model is touched)
+
+    if not timm.is_model(name):
+        base = name.split(".", maxsplit=1)[0]
+        near = difflib.get_close_matches(base, timm.list_models(), n=3, cutoff=0.5)
+        advice = f"did you mean {', '.join(near)}?" if near else "see timm.list_models()"
+        raise UnknownModelError(f"timm {timm.__version__} has no model {name!r}; {advice}")
+    model: nn.Module = timm.create_model(name, **options)
+    return model.eval()
+
+
+def describe(model: nn.Module | str, *, batch: int = 1, dtype: str = "fp32") -> Workload:
+    """The workload that a timm model is.
+
+    Args:
+        model: a timm model, or its name; a name is built on the meta device, so that no
+            weight is allocated.
+        batch: images per call.
+        dtype: one of `latmodel.workload.DTYPES`.
+
+    Raises:
+        UnknownModelError: timm has no model of that name.
+        WorkloadError: the model is no plain vision transformer with ordinary blocks.
+    """
+    import torch  # noqa: PLC0415 (as above)
+
+    if isinstance(model, str):
+        name = model.split(".", maxsplit=1)[0]
+        with torch.device("meta"):
+            return _describe(build_model(model), name, batch, dtype)
+    config = getattr(model, "pretrained_cfg", None) or {}
+    name = config.get("architecture") or type(model).__name__
+    return _describe(model, name, batch, dtype)
+
+
+def _describe(model: nn.Module, name: str, batch: int, dtype: str) -> Workload:
+    # The classes that timm names; a subclass, such as a cut model, is one of them too.
+    from timm.models.vision_transformer import (  # noqa: PLC0415
+        Attention,
+        Block,
+        VisionTransformer,
+    )
+
+    if not isinstance(model, VisionTransformer):
+        raise WorkloadError(
+            f"{name} is a {type(model).__name__}: only plain vision transformers "
+            "(timm's VisionTransformer: ViT, DeiT, DINOv2, CLIP, SigLIP ...) keep one "
+            "sequence of tokens from block to block that can be cut"
+        )
+    blocks: list[Any] = list(model.blocks)
+    for block in blocks:
+        attention = getattr(block, "attn", None)
+        if not isinstance(block, Block) or not isinstance(attention, Attention):
+            raise WorkloadError(
+                f"{name} has blocks of {type(block).__name__} with "
+                f"{type(attention).__name__}: only timm's ordinary Block with Attention, "
+                "one after the other with an MLP, can be cut between the two"
+            )
+    embed: Any = model.patch_embed
+    if not hasattr(embed, "proj") or not hasattr(embed.proj, "kernel_size"):
+        raise WorkloadError(
+            f"{name} embeds its patches by a {type(embed).__name__}: a convolutional stem's "
+            "latency does not follow from token counts"
+        )
+    attention, kernel = blocks[0].attn, embed.proj.kernel_size
+    width, gated = _mlp(blocks[0].mlp, name)
+    head_dim = attention.qkv.out_features // (3 * attention.num_heads)
+    return Workload(
+        model=name,
+        depth=len(blocks),
+        dim=model.embed_dim,
+        heads=attention.num_heads,
+        head_dim=head_dim,
+        mlp_width=width,
+        tokens=embed.num_patches + model.num_prefix_tokens,
+        prefix=model.num_prefix_tokens,
+        patch_inputs=embed.proj.in_channels * kernel[0] * kernel[1],
+        classes=model.num_classes,
+        batch=batch,
+        dtype=dtype,
+        gated_mlp=gated,
+        layer_scale=_acts(blocks[0].ls1),
+        qk_norm=_acts(attention.q_norm),
+    )
+
+
+def _acts(module: nn.Module) -> bool:
+    """Whether an optional layer is there: timm puts an Identity where it is not."""
+    return type(module).__name__ != "Identity"
+
+
+def _mlp(mlp: Any, name: str) -> tuple[int, bool]:  # noqa: ANN401 (several timm classes)
+    """Hidden width of an MLP (of one half where gated), and whether it is gated."""
+    kind = type(mlp).__name__
+    if kind == "Mlp":
+        return int(mlp.fc1.out_features), False
+    if kind in ("GluMlp", "SwiGLUPacked"):
+        return int(mlp.fc1.out_features) // 2, True
+    if kind == "SwiGLU":
+        return int(mlp.fc1_x.out_features), True
+    raise WorkloadError(f"{name} has an MLP of {kind}: known are Mlp, GluMlp and SwiGLU")

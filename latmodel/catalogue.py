@@ -1,0 +1,64 @@
+"""Find device profiles: a file by its path, a shipped one by its name."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+
+from latmodel.errors import LatmodelError, ProfileError, UnknownProfileError
+from latmodel.fields import Fields
+from latmodel.files import data_folder, read_yaml, write_yaml
+from latmodel.profile import DeviceProfile
+
+__all__ = ["read_profile", "shipped_profiles", "write_profile"]
+
+def shipped_profiles() -> tuple[str, ...]:
+    """The names of the shipped profiles, in alphabetical order."""
+    return tuple(sorted(path.stem for path in data_folder().glob("*.yaml")))
+
+
+def read_profile(name_or_path: str | Path) -> DeviceProfile:
+    """Read a device profile.
+
+    A path that exists is read. Otherwise a bare name, with or without `.yaml`, is looked
+    up among the shipped profiles.
+
+    Raises:
+        UnknownProfileError: neither a file nor a shipped profile; names the near ones.
+        ProfileError: the file cannot be read.
+        FieldError: the file is no profile; the message starts with the path of the field.
+
+    >>> read_profile("jetson").name
+    'jetson'
+    """
+    path = Path(name_or_path)
+    if path.is_dir():
+        raise ProfileError(f"{path}: is a folder; a device profile is a YAML file")
+    if not path.exists():
+        path = _shipped(path)
+    mapping = read_yaml(path)
+    try:
+        return DeviceProfile.from_fields(Fields(mapping), path.stem)
+    except LatmodelError as error:
+        raise type(error)(f"{path}: {error}") from None
+
+
+def _shipped(asked: Path) -> Path:
+    known = shipped_profiles()
+    name = asked.stem if asked.suffix == ".yaml" else asked.name
+    if asked.parent == Path() and name in known:
+        return data_folder() / f"{name}.yaml"
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.4) or known
+    raise UnknownProfileError(
+        f"{asked}: no such file and no shipped profile of that name; shipped are "
+        f"{', '.join(near)}; measure this machine with: latmodel probe --out here.yaml"
+    )
+
+
+def write_profile(path: str | Path, profile: DeviceProfile) -> None:
+    """Write a profile as YAML, whole or not at all.
+
+    Raises:
+        ProfileError: the folder cannot be written.
+    """
+    write_yaml(path, profile.to_dict())

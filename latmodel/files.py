@@ -1,0 +1,197 @@
+"""The only place that reads and writes files: YAML without surprises, writes without halves."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Hashable, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+import yaml
+
+from latmodel.errors import FieldError, ProfileError
+
+__all__ = ["MAX_BYTES", "data_folder", "read_json", "read_text", "read_yaml", "write_text", "write_yaml"]
+
+MAX_BYTES = 1_000_000
+"""A file that a person can review; anything larger is refused unread."""
+
+MAX_DEPTH = 20
+"""Nesting deeper than any of our formats; refused before it can exhaust the stack."""
+
+# libyaml parses a profile about ten times faster; PyYAML may be built without it.
+_Parser: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _Loader(_Parser):  # type: ignore[misc]
+    """The safe loader, which keeps the last of two equal keys; this one refuses them."""
+
+    def construct_mapping(self, node: yaml.Node, deep: bool = False) -> dict[Hashable, object]:
+        keys: set[Hashable] = set()
+        if isinstance(node, yaml.MappingNode):
+            for key_node, _ in node.value:
+                key = self.construct_object(key_node, deep=True)
+                if not isinstance(key, str):
+                    raise FieldError(f"line {key_node.start_mark.line + 1}: a key is not text")
+                if key in keys:
+                    raise FieldError(f"line {key_node.start_mark.line + 1}: duplicate key {key!r}")
+                keys.add(key)
+        mapping: dict[Hashable, object] = super().construct_mapping(node, deep)
+        return mapping
+
+
+def data_folder() -> Path:
+    """The folder of what ships: inside the installed package, or beside it in a checkout."""
+    here = Path(__file__).resolve().parent
+    installed = here / "data"
+    return installed if installed.is_dir() else here.parent / "data"
+
+
+def read_text(path: str | os.PathLike[str]) -> str:
+    """A text file of at most `MAX_BYTES`.
+
+    Raises:
+        ProfileError: the file cannot be read.
+        FieldError: it is too large, or not UTF-8.
+    """
+    place = Path(path)
+    try:
+        with place.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise ProfileError(f"{place}: {error.strerror or error}") from None
+    if len(data) > MAX_BYTES:
+        raise FieldError(f"{place}: larger than {MAX_BYTES} bytes")
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise FieldError(f"{place}: not UTF-8 text (byte {error.start})") from None
+
+
+def read_yaml(path: str | os.PathLike[str]) -> object:
+    """Parse a YAML (or JSON) file without running anything in it.
+
+    Refused: files over `MAX_BYTES`, text that is not UTF-8, duplicate keys, aliases (which
+    let a small file grow without bound), tags, more than one document, deep nesting.
+
+    Raises:
+        ProfileError: the file cannot be read.
+        FieldError: its text is not the plain YAML described above.
+    """
+    place, text = Path(path), read_text(path)
+    try:
+        _refuse_unplain(text)
+        return yaml.load(text, Loader=_Loader)  # noqa: S506 (a SafeLoader, made stricter)
+    except FieldError as error:
+        raise FieldError(f"{place}: {error}") from None
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        problem = " ".join(str(getattr(error, "problem", None) or error).split())
+        mark = getattr(error, "problem_mark", None)
+        where = f"line {mark.line + 1}: " if mark is not None else ""
+        raise FieldError(f"{place}: {where}not valid YAML: {problem[:200]}") from None
+
+
+def read_json(path: str | os.PathLike[str]) -> object:
+    """Parse a JSON file; duplicate keys and files over `MAX_BYTES` are refused.
+
+    Raises:
+        ProfileError: the file cannot be read.
+        FieldError: its text is not JSON.
+    """
+    place, text = Path(path), read_text(path)
+
+    def unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+        mapping = dict(pairs)
+        if len(mapping) < len(pairs):
+            raise FieldError("duplicate key in a mapping")
+        return mapping
+
+    try:
+        return json.loads(text, object_pairs_hook=unique)
+    except (ValueError, RecursionError) as error:
+        raise FieldError(f"{place}: not valid JSON: {error}") from None
+
+
+def _refuse_unplain(text: str) -> None:
+    """Walk the events, which costs no memory, before anything is built from them."""
+    depth = documents = 0
+    for event in yaml.parse(text, Loader=_Parser):
+        line = event.start_mark.line + 1
+        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) is not None:
+            raise FieldError(f"line {line}: anchors and aliases are not allowed")
+        if getattr(event, "tag", None) is not None:
+            raise FieldError(f"line {line}: tags are not allowed")
+        if isinstance(event, yaml.DocumentStartEvent):
+            documents += 1
+        if documents > 1:
+            raise FieldError(f"line {line}: a second document; allowed is one")
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if depth > MAX_DEPTH:
+            raise FieldError(f"line {line}: nested deeper than {MAX_DEPTH} levels")
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes lists of plain numbers on one line, so that a profile stays readable."""
+
+    def ignore_aliases(self, _data: object) -> bool:
+        return True
+
+
+def _represent_list(dumper: _Dumper, items: list[object]) -> yaml.Node:
+    flow = all(isinstance(item, (int, float, bool)) for item in items)
+    return dumper.represent_sequence("tag:yaml.org,2002:seq", items, flow_style=flow)
+
+
+_Dumper.add_representer(list, _represent_list)
+_Dumper.add_representer(tuple, _represent_list)  # type: ignore[arg-type]
+
+
+def write_yaml(path: str | os.PathLike[str], mapping: Mapping[str, object]) -> None:
+    """Write a mapping as YAML in its own order, whole or not at all.
+
+    Raises:
+        ProfileError: the folder cannot be written.
+    """
+    text = yaml.dump(
+        dict(mapping), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=96
+    )
+    write_text(path, text)
+
+
+def write_text(path: str | os.PathLike[str], text: str) -> None:
+    """Write a text file atomically: a reader sees the old file or the new, never a part.
+
+    Raises:
+        ProfileError: the folder cannot be written.
+    """
+    place = Path(path)
+    temporary: str | None = None
+    try:
+        handle, temporary = tempfile.mkstemp(dir=place.parent, prefix=f".{place.name}.")
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            _to_disk(file)
+        # mkstemp makes the file private; a profile is as public as its folder allows.
+        Path(temporary).chmod(0o666 & ~_umask())
+        Path(temporary).replace(place)
+    except OSError as error:
+        if temporary is not None:
+            Path(temporary).unlink(missing_ok=True)
+        raise ProfileError(f"{place}: cannot write: {error.strerror or error}") from None
+
+
+def _to_disk(file: IO[str]) -> None:
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def _umask() -> int:
+    # The mask can be read only by setting it; it is put back at once.
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask

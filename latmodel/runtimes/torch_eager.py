@@ -1,0 +1,151 @@
+"""Time the parts of a timm model in PyTorch's eager mode, on a CPU or a CUDA device."""
+
+from __future__ import annotations
+
+import platform
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from latmodel.architectures import build_model, describe
+from latmodel.environment import Environment
+from latmodel.errors import MeasurementError
+from latmodel.timing import time_ns
+from latmodel.workload import Workload
+
+__all__ = ["TORCH_DTYPES", "TorchEager", "synchronizer"]
+
+TORCH_DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+
+
+def synchronizer(device: torch.device) -> Any:  # noqa: ANN401 (a callable without arguments)
+    """What waits until `device` has finished; a CPU has when the call returns."""
+    if device.type == "cuda":
+        return lambda: torch.cuda.synchronize(device)
+    return lambda: None
+
+
+class TorchEager:
+    """One timm model on one device, and the latency of each of its parts.
+
+    Every part runs through all blocks in sequence, so that no block finds its weights in
+    a cache that the whole model would have emptied.
+
+    Args:
+        model: timm's name; weights are random, which latency does not depend on.
+        batch: images per call.
+        dtype: one of `latmodel.workload.DTYPES`.
+        device: "cpu" or "cuda"; by default CUDA where there is one.
+
+    Raises:
+        MeasurementError: the device is not there.
+        UnknownModelError, WorkloadError: as `latmodel.architectures.describe`.
+    """
+
+    def __init__(
+        self, model: str, *, batch: int = 1, dtype: str = "fp32", device: str | None = None
+    ) -> None:
+        name = device or ("cuda" if torch.cuda.is_available() else "cpu")
+        if name.startswith("cuda") and not torch.cuda.is_available():
+            raise MeasurementError("device is 'cuda': torch finds no CUDA device here; try cpu")
+        self.workload: Workload = describe(model, batch=batch, dtype=dtype)
+        self._device = torch.device(name)
+        self._dtype = TORCH_DTYPES[dtype]
+        self._model: Any = build_model(model).to(self._device, self._dtype)
+        self._synchronize = synchronizer(self._device)
+
+    def _tokens(self, count: int) -> torch.Tensor:
+        shape = (self.workload.batch, count, self.workload.dim)
+        return torch.randn(shape, device=self._device, dtype=self._dtype)
+
+    def _images(self) -> torch.Tensor:
+        size = self._model.patch_embed.img_size
+        channels = self._model.patch_embed.proj.in_channels
+        shape = (self.workload.batch, channels, *size)
+        return torch.randn(shape, device=self._device, dtype=self._dtype)
+
+    def _time(self, module: nn.Module | Any, *inputs: torch.Tensor) -> tuple[int, ...]:  # noqa: ANN401
+        with torch.inference_mode():
+            return time_ns(lambda: module(*inputs), synchronize=self._synchronize)
+
+    def blocks_ns(self, count: int) -> tuple[int, ...]:
+        """Samples of all blocks on `count` tokens, in ns."""
+        return self._time(self._model.blocks, self._tokens(count))
+
+    def mlps_ns(self, count: int) -> tuple[int, ...]:
+        """Samples of the MLP halves of all blocks on `count` tokens, in ns."""
+
+        def mlps(x: torch.Tensor) -> torch.Tensor:
+            for block in self._model.blocks:
+                x = x + block.ls2(block.mlp(block.norm2(x)))
+            return x
+
+        return self._time(mlps, self._tokens(count))
+
+    def cut_ns(self, count: int) -> tuple[int, ...]:
+        """Samples of one cut from the full count to `count`, in ns.
+
+        It times the operations of the dearest score that ships: a softmax map of every
+        query, the choice, the gather and the mean of the rest. A cheaper score, and a cut
+        from fewer tokens, cost less: the figure is an upper bound.
+        """
+        full, heads = self.workload.tokens, self.workload.heads
+        x = self._tokens(full)
+        shape = (self.workload.batch, heads, full, self.workload.head_dim)
+        q, k = (torch.randn(shape, device=self._device, dtype=self._dtype) for _ in range(2))
+        return self._time(lambda *inputs: _cut(*inputs, count), x, q, k)
+
+    def ends_ns(self) -> tuple[int, ...]:
+        """Samples of what no cut changes, in ns: embedding, position, last norm, head."""
+        model = self._model
+
+        def ends(images: torch.Tensor) -> torch.Tensor:
+            x = model.norm_pre(model._pos_embed(model.patch_embed(images)))  # noqa: SLF001
+            head: torch.Tensor = model.forward_head(model.norm(x))
+            return head
+
+        return self._time(ends, self._images())
+
+    def model_ns(self) -> tuple[int, ...]:
+        """Samples of the whole unpruned model, in ns."""
+        return self._time(self._model, self._images())
+
+    def environment(self) -> Environment:
+        """What these timings depend on, as far as it can be read."""
+        import timm  # noqa: PLC0415 (read once, after the probing)
+
+        on_cpu = self._device.type == "cpu"
+        return Environment(
+            device=_cpu_name() if on_cpu else torch.cuda.get_device_name(self._device),
+            runtime="torch eager",
+            dtype=self.workload.dtype,
+            threads=torch.get_num_threads() if on_cpu else 0,
+            system=f"{platform.system()} {platform.machine()}",
+            python=platform.python_version(),
+            torch=str(torch.__version__),
+            timm=timm.__version__,
+            driver="" if on_cpu else f"CUDA {torch.version.cuda}",
+        )
+
+
+def _cut(x: torch.Tensor, q: torch.Tensor, k: torch.Tensor, count: int) -> torch.Tensor:
+    """The work of one cut: (batch, tokens, dim) in, (batch, count, dim) out."""
+    attention = (q @ k.transpose(-2, -1)).softmax(dim=-1)
+    score = attention.amax(dim=1).sum(dim=1)
+    kept = score.topk(count, dim=1).indices.sort(dim=1).values
+    chosen = x.gather(1, kept.unsqueeze(-1).expand(-1, -1, x.shape[-1]))
+    mean = x.mean(dim=1, keepdim=True)
+    return torch.cat((chosen[:, : count - 1], mean), dim=1)
+
+
+def _cpu_name() -> str:
+    """The processor's name as the kernel tells it, else its architecture."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith(("model name", "Model")):
+                return line.split(":", 1)[1].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()

@@ -1,0 +1,92 @@
+"""Time a callable until its median is known well enough, or time is up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from time import perf_counter_ns
+
+from latmodel.measurement import Measurement
+
+__all__ = ["interleave_ns", "time_ns"]
+
+_Call = Callable[[], object]
+
+
+def _once_ns(call: _Call, synchronize: _Call) -> int:
+    start = perf_counter_ns()
+    call()
+    synchronize()
+    return max(perf_counter_ns() - start, 1)
+
+
+def _nothing() -> None:
+    """A processor that has finished when the call returns needs no waiting for."""
+
+
+def time_ns(
+    call: _Call,
+    *,
+    synchronize: _Call = _nothing,
+    warmup: int = 2,
+    least: int = 5,
+    most: int = 50,
+    target: float = 0.01,
+    limit_s: float = 1.0,
+) -> tuple[int, ...]:
+    """Samples of one callable's latency, in ns; every one is returned.
+
+    Args:
+        call: what is timed.
+        synchronize: waits until the device has done what `call` queued.
+        warmup: calls before the first sample, for caches, allocators and clocks.
+        least: samples taken whatever their spread.
+        most: samples taken at most.
+        target: stop when one standard error of the median is below this fraction of it.
+        limit_s: stop when the samples took this long together, in seconds, `least` kept.
+    """
+    for _ in range(warmup):
+        call()
+    synchronize()
+    samples: list[int] = []
+    while len(samples) < most:
+        samples.append(_once_ns(call, synchronize))
+        if len(samples) < least:
+            continue
+        if sum(samples) > limit_s * 1e9:
+            break
+        if Measurement(1, tuple(samples)).relative_error < target:
+            break
+    return tuple(samples)
+
+
+def interleave_ns(
+    calls: Mapping[str, _Call],
+    *,
+    synchronize: _Call = _nothing,
+    warmup: int = 2,
+    rounds: int = 20,
+    on_round: _Call = _nothing,
+) -> dict[str, tuple[int, ...]]:
+    """Samples of several callables, taken in turn, so that drift meets all alike.
+
+    The order turns around from round to round, so that none always follows the same.
+
+    Args:
+        calls: what is timed, by name.
+        synchronize: waits until the device has done what was queued.
+        warmup: rounds before the first sample.
+        rounds: samples of each.
+        on_round: called after each round, for a progress bar.
+
+    Returns:
+        By name, shape (rounds,), in ns; sample ``i`` of each was taken in round ``i``.
+    """
+    samples: dict[str, list[int]] = {name: [] for name in calls}
+    for turn in range(-warmup, rounds):
+        names = list(calls) if turn % 2 else list(calls)[::-1]
+        for name in names:
+            taken = _once_ns(calls[name], synchronize)
+            if turn >= 0:
+                samples[name].append(taken)
+        on_round()
+    return {name: tuple(taken) for name, taken in samples.items()}

@@ -1,0 +1,100 @@
+"""What was measured of one workload: its blocks, their MLP halves, a cut, and both ends."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from latmodel.curve import Curve
+from latmodel.errors import FieldError, WorkloadError
+from latmodel.fields import Fields
+from latmodel.table import LatencyTable, ceil_ns
+from latmodel.workload import Workload
+
+__all__ = ["WorkloadCurves"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkloadCurves:
+    """Measured latency of one workload, in the parts that a latency table needs.
+
+    Attributes:
+        workload: what ran.
+        blocks: all blocks in sequence over the token count, from 1 to the full count.
+        mlps: all MLP halves in sequence (norm, MLP, residual), over the same range.
+        cut: one cut from the full count down to the count given: scoring, choosing,
+            gathering; over the same range.
+        ends_ns: patch embedding, final norm and head together, at the full count.
+
+    Raises:
+        WorkloadError: a curve does not span 1 to the full count.
+    """
+
+    workload: Workload
+    blocks: Curve
+    mlps: Curve
+    cut: Curve
+    ends_ns: int
+
+    def __post_init__(self) -> None:
+        for name in ("blocks", "mlps", "cut"):
+            counts = getattr(self, name).counts
+            if (counts[0], counts[-1]) != (1, self.workload.tokens):
+                raise WorkloadError(
+                    f"{name} was probed from {counts[0]} to {counts[-1]} tokens: must span 1 "
+                    f"to {self.workload.tokens}"
+                )
+
+    def table(self) -> LatencyTable:
+        """The latency table of this workload at every count.
+
+        Blocks are alike, so a segment (the MLP of one block and the attention of the
+        next) costs what one block costs; the last segment is one MLP. The attention of
+        the first block, which no cut precedes, is part of `fixed_ns`.
+        """
+        depth = self.workload.depth
+        counts = np.arange(1, self.workload.tokens + 1, dtype=np.int64)
+        block = self.blocks.latency_ns(counts) / depth
+        # Noise must not make an attention half negative where the MLP is nearly all.
+        mlp = np.minimum(self.mlps.latency_ns(counts) / depth, block)
+        segments = np.tile(block, (depth, 1))
+        segments[-1] = mlp
+        return LatencyTable(
+            counts=counts,
+            segment_ns=ceil_ns(segments),
+            cut_ns=np.tile(ceil_ns(self.cut.latency_ns(counts)), (depth, 1)),
+            fixed_ns=self.ends_ns + int(ceil_ns(block[-1] - mlp[-1])),
+            relative_error=self.blocks.relative_error(counts),
+            origin=f"measured curve of {self.workload.model}, {len(self.blocks.probes)} probes",
+        )
+
+    def to_dict(self) -> dict[str, object]:
+        """As plain values."""
+        return {
+            "workload": self.workload.to_dict(),
+            "ends_ns": self.ends_ns,
+            "blocks": self.blocks.to_list(),
+            "mlps": self.mlps.to_list(),
+            "cut": self.cut.to_list(),
+        }
+
+    @classmethod
+    def from_fields(cls, source: Fields) -> WorkloadCurves:
+        """The inverse of `to_dict`.
+
+        Raises:
+            FieldError: a field is missing, unknown, of the wrong type or out of range.
+        """
+        try:
+            curves = cls(
+                workload=Workload.from_fields(source.mapping("workload")),
+                ends_ns=source.integer("ends_ns", minimum=1),
+                blocks=Curve.from_fields(source, "blocks"),
+                mlps=Curve.from_fields(source, "mlps"),
+                cut=Curve.from_fields(source, "cut"),
+            )
+        except WorkloadError as error:
+            raise FieldError(f"{source.path('workload')}: {error}") from None
+        source.finish()
+        return curves

@@ -1,0 +1,201 @@
+"""The whole job: from a model, a device and a budget to a plan."""
+
+from __future__ import annotations
+
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from latmodel.catalogue import read_profile
+from latmodel.profile import DeviceProfile
+from latmodel.table import LatencyTable
+from latmodel.workload import Workload
+from latmodel.workloads import find_workload
+from optimizer.budget import Budget
+from optimizer.errors import BudgetError, ProblemError
+from optimizer.plan import Plan
+from optimizer.problem import Problem
+from optimizer.schedule import Schedule
+from optimizer.solution import Solution, Status
+from optimizer.solvers.pareto import pareto
+from optimizer.solving import Solver, solve
+from optimizer.value import kept_tokens
+
+if TYPE_CHECKING:
+    from torch import nn
+
+__all__ = ["optimize", "problem_for"]
+
+_COLLAPSED = 0.25
+"""A schedule whose last block keeps less than this share of the tokens gets a warning.
+
+Source: EViT at its lowest published rate, 0.5 after blocks 3, 6 and 9, ends at 0.125 and
+loses 5 points; at 0.7 it ends at 0.34 (Liang et al. 2022, arXiv:2202.07800)."""
+
+
+def optimize(
+    model: nn.Module | str,
+    *,
+    profile: DeviceProfile | str | Path,
+    budget_ms: float | None = None,
+    budget: Budget | None = None,
+    batch: int = 1,
+    dtype: str = "fp32",
+    earliest_cut: int | None = None,
+    max_cuts: int | None = None,
+    least_count: int | None = None,
+    multiple_of: int = 1,
+    score: str = "pomt",
+    dropped: str = "average",
+    solver: Solver = pareto,
+) -> Plan:
+    """Choose how many tokens each block keeps, so that the model meets a latency budget.
+
+    Args:
+        model: a plain timm vision transformer, or its name.
+        profile: a device profile, its path, or the name of a shipped one.
+        budget_ms: the whole model's latency at most, in ms; or give `budget`.
+        budget: a parsed budget, which may be a share of the unpruned latency.
+        batch: images per call.
+        dtype: one of `latmodel.workload.DTYPES`.
+        earliest_cut: the first block that may drop tokens, from 0; by default a quarter
+            of the depth, since scores mean little before.
+        max_cuts: blocks that may drop tokens at most; None for no limit.
+        least_count: tokens that every block keeps at least; by default one more than the
+            prefix.
+        multiple_of: every count but the full one is a multiple of this.
+        score: what is to choose the tokens that stay; recorded in the plan.
+        dropped: what is to happen to the others; recorded in the plan.
+        solver: any function in `optimizer.solvers`.
+
+    Returns:
+        A plan; where no schedule meets the budget its status says so and its schedule is
+        the fastest there is.
+
+    Raises:
+        BudgetError: not exactly one of `budget_ms` and `budget`, or it is not positive.
+        ProblemError: a constraint is out of range.
+        LatmodelError: the model or the profile is unknown, unreadable or does not fit.
+
+    >>> plan = optimize("deit_small_patch16_224", budget_ms=1000, profile="jetson")
+    >>> plan.status.value, plan.kept_fraction
+    ('proved optimal', 1.0)
+    """
+    if (budget is None) == (budget_ms is None):
+        raise BudgetError("give exactly one of budget_ms and budget")
+    chosen = budget if budget is not None else Budget.of_ms(budget_ms or 0.0)
+    device = profile if isinstance(profile, DeviceProfile) else read_profile(profile)
+    workload = _workload(model, batch, dtype)
+    table = device.table(workload)
+    problem = problem_for(
+        table,
+        workload,
+        budget_ns=chosen.within(table.dense_ns),
+        earliest_cut=earliest_cut,
+        max_cuts=max_cuts,
+        least_count=least_count,
+        multiple_of=multiple_of,
+    )
+    solution = solve(problem, solver=solver)
+    fastest = pareto(problem.with_budget(0))
+    schedule = Schedule(solution.tokens, full=workload.tokens, prefix=workload.prefix)
+    return Plan(
+        status=solution.status,
+        model=workload.model,
+        batch=batch,
+        dtype=dtype,
+        schedule=schedule,
+        score=score,
+        dropped=dropped,
+        budget_ns=problem.budget_ns,
+        dense_ns=table.dense_ns,
+        predicted_ns=solution.latency_ns,
+        fastest_ns=fastest.latency_ns,
+        relative_error=table.relative_error_of(solution.tokens),
+        profile=device.name,
+        device=device.device,
+        provenance=_provenance(device, table),
+        warnings=(*device.warnings, *table.warnings, *_warnings(solution, schedule)),
+        versions=_versions(),
+    )
+
+
+def problem_for(
+    table: LatencyTable,
+    workload: Workload,
+    *,
+    budget_ns: int,
+    earliest_cut: int | None = None,
+    max_cuts: int | None = None,
+    least_count: int | None = None,
+    multiple_of: int = 1,
+) -> Problem:
+    """The problem of keeping most tokens; arguments as in `optimize`.
+
+    Raises:
+        ProblemError: a constraint is out of range.
+    """
+    smallest = workload.prefix + 1
+    if least_count is not None and least_count < smallest:
+        raise ProblemError(
+            f"least_count is {least_count}: {workload.model} has {workload.prefix} prefix tokens "
+            f"that are never dropped, so it must be {smallest} or more"
+        )
+    if earliest_cut is not None and earliest_cut >= table.depth:
+        raise ProblemError(
+            f"earliest_cut is {earliest_cut}: {workload.model} has blocks 0 to {table.depth - 1}"
+        )
+    return Problem(
+        counts=table.counts,
+        value=kept_tokens(table.counts, table.depth),
+        segment_ns=table.segment_ns,
+        cut_ns=table.cut_ns,
+        fixed_ns=table.fixed_ns,
+        budget_ns=budget_ns,
+        earliest_cut=table.depth // 4 if earliest_cut is None else earliest_cut,
+        max_cuts=max_cuts,
+        least_count=smallest if least_count is None else least_count,
+        multiple_of=multiple_of,
+    )
+
+
+def _workload(model: nn.Module | str, batch: int, dtype: str) -> Workload:
+    if isinstance(model, str):
+        return find_workload(model, batch=batch, dtype=dtype)
+    from latmodel.architectures import describe  # noqa: PLC0415 (imports torch and timm)
+
+    return describe(model, batch=batch, dtype=dtype)
+
+
+def _provenance(device: DeviceProfile, table: LatencyTable) -> tuple[str, ...]:
+    said = [f"{table.origin}; confidence {device.confidence}"]
+    for source in device.provenance:
+        derived = f"; derived: {source.derived}" if source.derived else ""
+        said.append(f"{source.source}; measured: {source.measured}{derived}")
+    said += [f"error {e.mean_percent:.1f} % on {e.what} ({e.rows} rows)" for e in device.errors]
+    return tuple(said)
+
+
+def _warnings(solution: Solution, schedule: Schedule) -> tuple[str, ...]:
+    last = schedule.tokens[-1] / schedule.full
+    if solution.status is Status.INFEASIBLE or last >= _COLLAPSED:
+        return ()
+    return (
+        f"the last block keeps {schedule.tokens[-1]} of {schedule.full} tokens: counting kept "
+        "tokens says little about accuracy at so tight a budget; try --earliest-cut 1, "
+        f"--least-count {int(np.ceil(_COLLAPSED * schedule.full))} or a larger budget, and "
+        "evaluate the cut model",
+    )
+
+
+def _versions() -> tuple[tuple[str, str], ...]:
+    """The versions of what plans and what will run it, without importing either."""
+    found = []
+    for name in ("token-budget", "timm", "torch"):
+        try:
+            found.append((name, metadata.version(name)))
+        except metadata.PackageNotFoundError:
+            found.append((name, "not installed"))
+    return tuple(found)

@@ -1,0 +1,109 @@
+"""What one block's cut does: the static counts, worked out before any tensor exists."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from torch import Tensor
+
+from optimizer.errors import ScheduleError
+
+if TYPE_CHECKING:
+    from optimizer.schedule import Schedule
+
+__all__ = ["DROPPED", "Cut", "Score", "plan_cuts"]
+
+DROPPED = ("drop", "average")
+
+# A score of the caller's own: (q, k, v, prefix) -> one number per token, where q, k and v
+# are (batch, heads, tokens, head_dim) and the result is (batch, tokens), high is kept.
+Score = Callable[[Tensor, Tensor, Tensor, int], Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """The plan of one block's cut, all of it static.
+
+    A sequence is ordered prefix, patches in image order, averaged token if there is one.
+
+    Attributes:
+        block: index of the block, from 0.
+        before: tokens that reach the cut, prefix and averaged token included.
+        after: tokens that leave it, likewise.
+        prefix: tokens at the front that are never dropped (class, distillation, register).
+        represented: original patches that the averaged token reaching this cut stands
+            for; 0 if none reaches it.
+        average: whether the dropped patches leave as one averaged token, or not at all.
+        score: name of a score in `optimizer.pruning.scores`, "random", or a function.
+
+    >>> cut = Cut(3, before=17, after=9, prefix=1, represented=0, average=True, score="cls")
+    >>> cut.patches, cut.kept, cut.dropped
+    (16, 7, 9)
+    """
+
+    block: int
+    before: int
+    after: int
+    prefix: int
+    represented: int
+    average: bool
+    score: str | Score
+
+    @property
+    def patches(self) -> int:
+        """Original patches that reach the cut, the averaged token not among them."""
+        return self.before - self.prefix - (1 if self.represented else 0)
+
+    @property
+    def kept(self) -> int:
+        """Original patches that leave the cut; 0 is possible beside an averaged token."""
+        return self.after - self.prefix - (1 if self.average else 0)
+
+    @property
+    def dropped(self) -> int:
+        """Patches that end here: one more than the tokens lost where a mean is begun."""
+        return self.patches - self.kept
+
+
+def plan_cuts(
+    schedule: Schedule, *, dropped: str, score: str | Score
+) -> tuple[Cut | None, ...]:
+    """Turn a schedule into the cut of each block.
+
+    Any valid schedule is feasible with either way of dropping: under "average" a first
+    cut of one token drops two patches and adds their mean, and a later one folds one more
+    patch into the mean that is there.
+
+    Args:
+        schedule: exact sequence lengths, averaged token included.
+        dropped: "drop" or "average".
+        score: kept in each cut, unread here.
+
+    Returns:
+        One entry per block; None where the block drops nothing.
+
+    Raises:
+        ScheduleError: `dropped` is neither choice.
+
+    >>> from optimizer.schedule import Schedule
+    >>> schedule = Schedule((17, 16, 4), full=17, prefix=1)
+    >>> cuts = plan_cuts(schedule, dropped="average", score="cls")
+    >>> [cut and (cut.kept, cut.dropped, cut.represented) for cut in cuts]
+    [None, (14, 2, 0), (2, 12, 2)]
+    """
+    if dropped not in DROPPED:
+        choices = ", ".join(repr(choice) for choice in DROPPED)
+        raise ScheduleError(f"dropped is {dropped!r}: choose one of {choices}")
+    average = dropped == "average"
+    represented = 0
+    cuts: list[Cut | None] = []
+    for block, (before, after) in enumerate(zip(schedule.before, schedule.tokens, strict=True)):
+        if before == after:
+            cuts.append(None)
+            continue
+        cut = Cut(block, before, after, schedule.prefix, represented, average, score)
+        cuts.append(cut)
+        represented += cut.dropped if average else 0
+    return tuple(cuts)

@@ -1,0 +1,85 @@
+"""Plans and verifications in words for a terminal."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from optimizer.plan import Plan
+from optimizer.solution import Status
+
+if TYPE_CHECKING:
+    from optimizer.verifying import Verification
+
+__all__ = ["plan_lines", "verification_lines"]
+
+
+def _row(label: str, text: str) -> str:
+    return f"{label:<12} {text}"
+
+
+def plan_lines(plan: Plan) -> list[str]:
+    """What a user must know of a plan, a line each; warnings left to the caller."""
+    lines = [
+        f"{plan.model}, batch {plan.batch}, {plan.dtype}, on {plan.device}",
+        _row("status", plan.status.value),
+        _row("budget", f"{plan.budget_ms:.2f} ms"),
+        _row("unpruned", f"{plan.dense_ms:.2f} ms predicted"),
+    ]
+    if plan.status is Status.INFEASIBLE:
+        lines.append(_row("fastest", f"{plan.fastest_ms:.2f} ms, by the schedule below"))
+    else:
+        speedup = plan.dense_ns / max(plan.predicted_ns, 1)
+        lines.append(
+            _row(
+                "predicted",
+                f"{plan.predicted_ms:.2f} ms ({speedup:.2f}x), one standard deviation "
+                f"{plan.relative_error:.0%}",
+            )
+        )
+    lines += [
+        _row("tokens", _counts(plan.schedule.tokens)),
+        _row("kept", f"{plan.kept_fraction:.1%} of all tokens over all blocks"),
+    ]
+    if plan.status is not Status.INFEASIBLE:
+        if plan.dense_ns <= plan.budget_ns:
+            lines.append("The unpruned model already meets the budget: every token stays.")
+        lines.append(
+            f"The tightest budget that could be met is {plan.fastest_ms:.2f} ms "
+            f"({plan.dense_ns / max(plan.fastest_ns, 1):.2f}x)."
+        )
+    return lines + [_row("source" if i == 0 else "", text) for i, text in enumerate(plan.provenance)]
+
+
+def _counts(tokens: tuple[int, ...]) -> str:
+    """Runs of equal counts together: `197 x3, 160 x2, 96 x7`."""
+    runs = [(count, len(list(run))) for count, run in groupby(tokens)]
+    return ", ".join(f"{count} x{length}" for count, length in runs) + " blocks"
+
+
+def verification_lines(found: Verification) -> list[str]:
+    """Predicted against measured, with spread, and the counts that ran."""
+    low, high = found.spread_ns
+    over = found.measured_ns / found.budget_ns - 1
+    verdict = "within the budget" if found.met else f"over the budget by {over:.1%}"
+    return [
+        _row("executed", f"{_counts(found.executed)}: as planned"),
+        _row(
+            "measured",
+            f"{found.measured_ns / 1e6:.2f} ms on {found.device}, {verdict}; middle half "
+            f"{low / 1e6:.2f} to {high / 1e6:.2f} ms, {len(found.pruned_ns)} rounds",
+        ),
+        _row(
+            "unpruned",
+            f"{found.measured_dense_ns / 1e6:.2f} ms measured in the same rounds",
+        ),
+        _row(
+            "error",
+            f"predicted {found.predicted_ns / 1e6:.2f} ms is {found.error:+.1%} from measured",
+        ),
+        _row(
+            "speed-up",
+            f"{1 / found.ratio:.2f}x measured pair by pair, {1 / found.predicted_ratio:.2f}x "
+            "predicted",
+        ),
+    ]

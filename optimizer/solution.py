@@ -1,0 +1,39 @@
+"""What came out of a solve, and how sure it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+__all__ = ["Solution", "Status"]
+
+
+class Status(Enum):
+    """How a solve ended; the value is the sentence the user reads."""
+
+    OPTIMAL = "proved optimal"
+    INFEASIBLE = "infeasible: no schedule meets the budget"
+    TIME_LIMIT = "stopped by the time limit; feasible, not proved optimal"
+
+
+@dataclass(frozen=True, slots=True)
+class Solution:
+    """Token counts per block, with the integers that prove them.
+
+    Of equal value the schedule of lowest latency is chosen, and of equal latency the one
+    whose cuts come later (the greatest in lexicographic order).
+
+    Attributes:
+        status: how the solve ended.
+        tokens: shape (depth,); where infeasible, the fastest schedule there is.
+        value: of these tokens, recomputed in integers.
+        latency_ns: of these tokens, recomputed in integers.
+        bound: no schedule within the budget is worth more; equal to `value` where
+            OPTIMAL, meaningless where INFEASIBLE.
+    """
+
+    status: Status
+    tokens: tuple[int, ...]
+    value: int
+    latency_ns: int
+    bound: int
