@@ -109,7 +109,12 @@ def read_segments(folder: Path, mode: str) -> tuple[float, list[Row]]:
             found.setdefault(key, []).append(latency_ns)
     harness_ns = median(host_only)
     rows = [
-        Row(model, segment, len(read), _reading(model, segment, dtype, median(read) - harness_ns))
+        Row(
+            model,
+            segment,
+            len(read),
+            _reading(model, segment, dtype, median(read) - harness_ns),
+        )
         for (model, segment, dtype), read in sorted(found.items())
     ]
     return harness_ns, rows

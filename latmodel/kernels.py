@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from latmodel.errors import ProfileError
+from latmodel.errors import FieldError, ProfileError
 from latmodel.workload import DTYPES
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ _SIZES = ("tile_rows", "tile_columns", "blocks_per_sm")
 _TIMES = ("wave_ns", "element_ns", "first_element_ns")
 
 
-def require_not_negative(owner: str, **values: float) -> None:
+def require_not_negative(**values: float) -> None:
     """Refuse a parameter that is negative, NaN or infinite.
 
     Raises:
@@ -31,7 +31,7 @@ def require_not_negative(owner: str, **values: float) -> None:
     """
     for name, value in values.items():
         if not (math.isfinite(value) and value >= 0):
-            raise ProfileError(f"{owner}.{name} is {value}: must be finite and 0 or more")
+            raise ProfileError(f"{name} is {value}: must be finite and 0 or more")
 
 
 class Product(NamedTuple):
@@ -99,13 +99,13 @@ class Kernel:
     def __post_init__(self) -> None:
         if not self.dtypes or not set(self.dtypes) <= set(DTYPES):
             raise ProfileError(
-                f"kernel.dtypes is {', '.join(self.dtypes) or 'empty'}: must be among "
+                f"dtypes are {', '.join(self.dtypes) or 'none'}: must be among "
                 f"{', '.join(DTYPES)}"
             )
         for name in _SIZES:
             if getattr(self, name) < 1:
-                raise ProfileError(f"kernel.{name} is {getattr(self, name)}: must be 1 or more")
-        require_not_negative("kernel", **{name: getattr(self, name) for name in _TIMES})
+                raise ProfileError(f"{name} is {getattr(self, name)}: must be 1 or more")
+        require_not_negative(**{name: getattr(self, name) for name in _TIMES})
 
     def waves(self, product: Product, *, sms: int) -> Floats:
         """Waves of blocks that a product takes on `sms` multiprocessors."""
@@ -122,7 +122,9 @@ class Kernel:
 
     def to_dict(self) -> dict[str, object]:
         """As plain values."""
-        return asdict(self) | {"dtypes": list(self.dtypes)}
+        sizes = {name: getattr(self, name) for name in _SIZES}
+        times = {name: float(getattr(self, name)) for name in _TIMES}
+        return {"dtypes": list(self.dtypes)} | sizes | times
 
     @classmethod
     def from_fields(cls, source: Fields) -> Kernel:
@@ -130,17 +132,19 @@ class Kernel:
 
         Raises:
             FieldError: a field is missing, unknown, of the wrong type or out of range.
-            ProfileError: the dtypes are none of ours.
         """
-        kernel = cls(
-            dtypes=source.texts("dtypes"),
-            tile_rows=source.integer("tile_rows", minimum=1),
-            tile_columns=source.integer("tile_columns", minimum=1),
-            blocks_per_sm=source.integer("blocks_per_sm", minimum=1),
-            wave_ns=source.number("wave_ns", minimum=0),
-            element_ns=source.number("element_ns", minimum=0),
-            first_element_ns=source.number("first_element_ns", minimum=0),
-        )
+        try:
+            kernel = cls(
+                dtypes=source.texts("dtypes"),
+                tile_rows=source.integer("tile_rows", minimum=1),
+                tile_columns=source.integer("tile_columns", minimum=1),
+                blocks_per_sm=source.integer("blocks_per_sm", minimum=1),
+                wave_ns=source.number("wave_ns", minimum=0),
+                element_ns=source.number("element_ns", minimum=0),
+                first_element_ns=source.number("first_element_ns", minimum=0),
+            )
+        except ProfileError as error:  # which starts with the field's name
+            raise FieldError(source.path(str(error))) from None
         source.finish()
         return kernel
 
@@ -162,16 +166,17 @@ class Throttle:
         ProfileError: `extra` is negative, or `ramp_ns` is not above 0.
 
     Source:
-        Fitted form. The slope stays positive for any `extra`: it is 1 + extra / (1 + x)**2.
+        A form of our own that fits the readings; its slope, 1 + extra / (1 + x)**2 with
+        x = busy_ns / ramp_ns, is positive for any `extra`.
     """
 
     extra: float
     ramp_ns: float
 
     def __post_init__(self) -> None:
-        require_not_negative("throttle", extra=self.extra, ramp_ns=self.ramp_ns)
+        require_not_negative(extra=self.extra, ramp_ns=self.ramp_ns)
         if self.ramp_ns == 0:
-            raise ProfileError("throttle.ramp_ns is 0: must be above 0")
+            raise ProfileError("ramp_ns is 0: must be above 0")
 
     def slowed_ns(self, busy_ns: Floats) -> Floats:
         """The time that `busy_ns` of work at the full clock takes, in ns."""
@@ -179,18 +184,20 @@ class Throttle:
 
     def to_dict(self) -> dict[str, object]:
         """As plain values."""
-        return asdict(self)
+        return {"extra": float(self.extra), "ramp_ns": float(self.ramp_ns)}
 
     @classmethod
     def from_fields(cls, source: Fields) -> Throttle:
         """The inverse of `to_dict`.
 
         Raises:
-            FieldError: a field is missing, unknown, of the wrong type or negative.
-            ProfileError: `ramp_ns` is 0.
+            FieldError: a field is missing, unknown, of the wrong type or out of range.
         """
-        throttle = cls(
-            extra=source.number("extra", minimum=0), ramp_ns=source.number("ramp_ns", minimum=0)
-        )
+        extra = source.number("extra", minimum=0)
+        ramp_ns = source.number("ramp_ns", minimum=0)
+        try:
+            throttle = cls(extra=extra, ramp_ns=ramp_ns)
+        except ProfileError as error:  # which starts with the field's name
+            raise FieldError(source.path(str(error))) from None
         source.finish()
         return throttle

@@ -98,8 +98,11 @@ def prior_from_spec(
 
 
 def parameters(model: OperatorModel) -> dict[str, float]:
-    """Every number of a model by its path, such as "kernels.0.element_ns"."""
-    return {path: float(holder[key]) for path, holder, key in _numbers(model.to_dict(), "")}
+    """Every real number of a model by its path, such as "kernels.0.element_ns".
+
+    Whole numbers (multiprocessors, tiles, ranges) are the model's structure: not fitted.
+    """
+    return {path: holder[key] for path, holder, key in _numbers(model.to_dict(), "")}
 
 
 def with_parameters(model: OperatorModel, values: Mapping[str, float]) -> OperatorModel:
@@ -119,13 +122,13 @@ def with_parameters(model: OperatorModel, values: Mapping[str, float]) -> Operat
 
 
 def _numbers(holder: Any, prefix: str) -> list[tuple[str, Any, Any]]:
-    """Every number below `holder`: its path, the mapping or list it is in, its key."""
+    """Every real number below `holder`: its path, the mapping or list it is in, its key."""
     items = holder.items() if isinstance(holder, dict) else enumerate(holder)
     found: list[tuple[str, Any, Any]] = []
     for key, value in items:
         if isinstance(value, (dict, list)):
             found += _numbers(value, f"{prefix}{key}.")
-        elif isinstance(value, (int, float)):
+        elif isinstance(value, float):
             found.append((f"{prefix}{key}", holder, key))
     return found
 

@@ -68,15 +68,19 @@ class PerKind:
     attention: float
 
     def __post_init__(self) -> None:
-        require_not_negative("operators", **asdict(self))
+        require_not_negative(**asdict(self))
 
     def of(self, kind: str) -> float:
         """The number of one kind."""
         return float(getattr(self, kind))
 
+    def to_dict(self) -> dict[str, object]:
+        """As plain values, by kind."""
+        return {kind: self.of(kind) for kind in DIMS}
+
     @classmethod
     def from_fields(cls, source: Fields) -> PerKind:
-        """Read one number per kind; the inverse of `dataclasses.asdict`.
+        """The inverse of `to_dict`.
 
         Raises:
             FieldError: a kind is missing or unknown, or its number negative.
@@ -131,20 +135,20 @@ class OperatorModel:
 
     def __post_init__(self) -> None:
         if self.mode != MODE:
-            raise ProfileError(f"operators.mode is {self.mode!r}: must be {MODE!r}")
+            raise ProfileError(f"mode is {self.mode!r}: must be {MODE!r}")
         if self.sms < 1:
-            raise ProfileError(f"operators.sms is {self.sms}: must be 1 or more")
-        require_not_negative("operators", patch_factor=self.patch_factor)
+            raise ProfileError(f"sms is {self.sms}: must be 1 or more")
+        require_not_negative(patch_factor=self.patch_factor)
         if not 0 < self.bandwidth_gb_s < np.inf:
             raise ProfileError(
-                f"operators.bandwidth_gb_s is {self.bandwidth_gb_s}: must be finite and above 0"
+                f"bandwidth_gb_s is {self.bandwidth_gb_s}: must be finite and above 0"
             )
         if not self.dtypes or len(set(self.dtypes)) < len(self.dtypes):
-            raise ProfileError("operators.kernels must hold each dtype once, and at least one")
+            raise ProfileError("kernels must hold each dtype once, and at least one")
         for name in ("fitted_rows", "fitted_reduction"):
             low, high = getattr(self, name)
             if not 1 <= low <= high:
-                raise ProfileError(f"operators.{name} is {low} to {high}: must ascend from 1")
+                raise ProfileError(f"{name} is {low} to {high}: must ascend from 1")
 
     @property
     def dtypes(self) -> tuple[str, ...]:
@@ -166,7 +170,7 @@ class OperatorModel:
         """
         sizes = _checked(kind, dims)
         busy_ns = self._busy_ns(kind, self._kernel(dtype), _BYTES[dtype], sizes)
-        return self.launch_ns.of(kind) + busy_ns
+        return np.asarray(self.launch_ns.of(kind) + busy_ns)
 
     def _kernel(self, dtype: str) -> Kernel:
         # The only place that chooses a kernel: a choice by shape belongs here.
@@ -197,15 +201,15 @@ class OperatorModel:
         values: dict[str, object] = {
             "mode": self.mode,
             "sms": self.sms,
-            "bandwidth_gb_s": self.bandwidth_gb_s,
-            "launch_ns": asdict(self.launch_ns),
+            "bandwidth_gb_s": float(self.bandwidth_gb_s),
+            "launch_ns": self.launch_ns.to_dict(),
             "kernels": [kernel.to_dict() for kernel in self.kernels],
         }
         if self.throttle is not None:
             values["throttle"] = self.throttle.to_dict()
         return values | {
-            "patch_factor": self.patch_factor,
-            "relative_error": asdict(self.relative_error),
+            "patch_factor": float(self.patch_factor),
+            "relative_error": self.relative_error.to_dict(),
             "fitted_rows": list(self.fitted_rows),
             "fitted_reduction": list(self.fitted_reduction),
         }
@@ -220,7 +224,7 @@ class OperatorModel:
         slowed = source.has("throttle")
         try:
             model = cls(
-                mode=source.text("mode"),
+                mode=source.choice("mode", (MODE,)),
                 sms=source.integer("sms", minimum=1),
                 bandwidth_gb_s=source.number("bandwidth_gb_s", minimum=0),
                 launch_ns=PerKind.from_fields(source.mapping("launch_ns")),
@@ -231,8 +235,8 @@ class OperatorModel:
                 fitted_rows=_range(source, "fitted_rows"),
                 fitted_reduction=_range(source, "fitted_reduction"),
             )
-        except ProfileError as error:
-            raise FieldError(str(error)) from None
+        except ProfileError as error:  # which starts with the field's name
+            raise FieldError(source.path(str(error))) from None
         source.finish()
         return model
 
@@ -252,7 +256,10 @@ def _checked(kind: str, dims: Mapping[str, npt.ArrayLike]) -> dict[str, Floats]:
             f"{kind} was given {', '.join(sorted(dims)) or 'no dimension'}: must be given "
             f"{', '.join(DIMS[kind])}"
         )
-    sizes = {name: np.asarray(dims[name], dtype=np.float64) for name in DIMS[kind]}
+    try:
+        sizes = {name: np.asarray(dims[name], dtype=np.float64) for name in DIMS[kind]}
+    except (TypeError, ValueError):
+        raise ProfileError(f"{kind}: a dimension is neither a number nor an array") from None
     for name, size in sizes.items():
         if not np.all((size > 0) & (size < np.inf)):
             raise ProfileError(f"{kind}: {name} holds a number that is not positive and finite")

@@ -60,13 +60,19 @@ def check_fit(model: Any, schedule: Schedule) -> None:
             )
 
 
-def check_restated(block: Any, family: BlockFamily, *, where: str) -> None:
+def check_restated(block: Any, family: BlockFamily, *, width: int, where: str) -> None:
     """Compare our restatement of timm's attention and block with timm's own `forward`.
 
     It runs a few random tokens through a twin of the block in evaluation mode, at its
     dtype and on its device, where both sides do the same arithmetic; so only rounding may
     differ. Training flags and the global random state stay as they are. A block on the
     meta device, which has no numbers to compare, is passed over.
+
+    Args:
+        block: not yet cut.
+        family: of that block.
+        width: features of a token.
+        where: the block's place in the model, for messages.
 
     Raises:
         UnsupportedModelError: they differ, so this timm is not the one that was restated.
@@ -75,8 +81,7 @@ def check_restated(block: Any, family: BlockFamily, *, where: str) -> None:
     if like.is_meta:
         return
     generator = torch.Generator().manual_seed(0)
-    shape = (2, _PATCHES, block.attn.qkv.in_features)
-    x = torch.randn(shape, generator=generator, device="cpu").to(like)
+    x = torch.randn(2, _PATCHES, width, generator=generator, device="cpu").to(like)
     other = twin(block).eval()
     with torch.no_grad():
         _compare(family.attend(other.attn, x).output, other.attn(x), f"{where}.attn")

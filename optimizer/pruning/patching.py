@@ -80,7 +80,7 @@ def apply(
         if cut is not None
     ]
     for block, family, cut in work:
-        check_restated(block, family, where=f"blocks[{cut.block}]")
+        check_restated(block, family, width=_width(model), where=f"blocks[{cut.block}]")
         _check_order(block, cut)
     # Nothing below this line can fail.
     for block, family, cut in work:
@@ -111,6 +111,10 @@ def undo(model: _Model) -> _Model:
 
 def _blocks(model: Any) -> list[Any]:
     return list(model.blocks)
+
+
+def _width(model: Any) -> int:
+    return int(model.embed_dim)
 
 
 def _resolve(score: str | Score, model: Any) -> str | Score:

@@ -101,7 +101,8 @@ def _run(
         upper[size : size + early] = 0
     result: OptimizeResult = highs(
         cost,
-        integrality=np.repeat([1, 0, 0, 1], size),
+        # Whole cuts make the rest whole: a part kept beside a part cut would arrive in part.
+        integrality=np.repeat([0, 0, 0, 1], size),
         bounds=Bounds(np.zeros(4 * size), upper),
         constraints=constraints,
         options={"mip_rel_gap": 0.0, "time_limit": time_limit_s},

@@ -1,0 +1,65 @@
+"""How long a user waits for an answer: `optimize` beside `python -c "import timm"`.
+
+    python benchmarks/startup.py
+
+Whole processes, in turn, so that a change of the machine's speed meets both alike. The solve
+alone is timed in this process.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from statistics import median
+
+from rich.progress import track
+
+from latmodel.catalogue import read_profile
+from latmodel.workloads import find_workload
+from optimizer.budget import Budget
+from optimizer.optimizing import problem_for
+from optimizer.solving import solve
+
+ROUNDS = 7
+
+_OPTIMIZE = [
+    *(sys.executable, "-m", "optimizer"),
+    *("--budget", "20ms", "--device-profile", "jetson.yaml"),
+]
+_IMPORT = [sys.executable, "-c", "import timm"]
+
+
+def _seconds(command: list[str]) -> float:
+    start = time.perf_counter()
+    subprocess.run(command, check=True, capture_output=True)  # noqa: S603 (our own command)
+    return time.perf_counter() - start
+
+
+def _solve_ms(share: str) -> float:
+    workload = find_workload("deit_small_patch16_224")
+    table = read_profile("jetson").table(workload)
+    budget = Budget.parse(share).within(table.dense_ns)
+    problem = problem_for(table, workload, budget_ns=budget)
+    start = time.perf_counter()
+    solve(problem)
+    return 1e3 * (time.perf_counter() - start)
+
+
+def main() -> None:
+    """Print the medians, their ratio and their spread."""
+    ours, imports = [], []
+    for _ in track(range(ROUNDS), description="whole processes in turn", transient=True):
+        ours.append(_seconds(_OPTIMIZE))
+        imports.append(_seconds(_IMPORT))
+    ratios = [a / b for a, b in zip(ours, imports, strict=True)]
+    for name, runs in (("optimize", ours), ("import timm", imports)):
+        print(f"{name:<12} median {median(runs):6.2f} s  ({min(runs):.2f} to {max(runs):.2f})")
+    print(f"{'ratio':<12} median {median(ratios):6.3f}    ({min(ratios):.3f} to {max(ratios):.3f})")
+    for share in ("99%", "90%", "80%"):
+        solves = [_solve_ms(share) for _ in range(ROUNDS)]
+        print(f"solve at {share} of dense: median {median(solves):.1f} ms, worst {max(solves):.1f} ms")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,151 @@
+"""The shipped Jetson profile is what its script makes, and is as wrong as it says."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from latmodel.fields import Fields
+from latmodel.files import read_yaml
+from latmodel.operator_fitting import parameters
+from latmodel.profile import DeviceProfile
+from latmodel.workload import Workload
+
+ROOT = Path(__file__).resolve().parents[2]
+DEIT_S = Workload(
+    model="deit_small_patch16_224",
+    depth=12,
+    dim=384,
+    heads=6,
+    head_dim=64,
+    mlp_width=1536,
+    tokens=197,
+    prefix=1,
+    patch_inputs=768,
+    classes=1000,
+)
+
+
+@pytest.fixture(scope="module")
+def shipped() -> DeviceProfile:
+    return DeviceProfile.from_fields(Fields(read_yaml(ROOT / "data" / "jetson.yaml")), "jetson")
+
+
+@pytest.fixture(scope="module")
+def script() -> Any:
+    """The script, as `python benchmarks/fit_jetson.py` sees it."""
+    folder = Path(os.environ.get("LATMODEL_DATA", ROOT.parent / "shared" / "data"))
+    if not (folder / "jetson").is_dir():
+        pytest.skip("the Jetson readings are not on this machine; LATMODEL_DATA names them")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(ROOT / "benchmarks"))
+        return importlib.import_module("fit_jetson")
+
+
+@pytest.fixture(scope="module")
+def readings(script: Any) -> Any:
+    return script.read(script.data_folder())
+
+
+@pytest.fixture(scope="module")
+def found(script: Any, readings: Any) -> Any:
+    return script.held_out(readings, script.fit_maxn)
+
+
+def test_the_profile_is_what_the_script_makes(
+    shipped: DeviceProfile, script: Any, readings: Any, found: Any
+) -> None:
+    """Words and structure exactly; numbers to 1 %, which other versions of scipy keep."""
+    made = script.profile(readings, found)
+    assert made.operators is not None
+    assert shipped.operators is not None
+    assert parameters(shipped.operators) == pytest.approx(parameters(made.operators), rel=0.01)
+    theirs, ours = made.to_dict(), shipped.to_dict()
+    for mapping in (theirs, ours):
+        mapping.pop("operators")
+        mapping.pop("errors")
+    assert ours == theirs
+
+
+def test_the_stated_errors_are_those_of_rows_never_fitted(
+    shipped: DeviceProfile, script: Any, readings: Any, found: Any
+) -> None:
+    for stated, again in zip(shipped.errors, script.figures(readings, found), strict=True):
+        assert (stated.what, stated.rows) == (again.what, again.rows)
+        assert stated.mean_percent == pytest.approx(again.mean_percent, abs=0.2)
+
+
+def test_held_out_rows_are_held_out(script: Any, readings: Any, found: Any) -> None:
+    """Readings ten times too long for one model must not move what is said of it."""
+    spoiled = readings._replace(
+        **{
+            mode: [
+                row
+                if row.model != "vit_l_16"
+                else script.Row(
+                    row.model,
+                    row.segment,
+                    row.times,
+                    type(row.reading)(
+                        operators=row.reading.operators,
+                        dtype=row.reading.dtype,
+                        latency_ns=row.reading.latency_ns * 10,
+                    ),
+                )
+                for row in getattr(readings, mode)
+            ]
+            for mode in ("maxn", "watt_30")
+        }
+    )
+    model = script.fit_maxn(spoiled, "vit_l_16")
+    expected = [guess.predicted_ns for guess in found if guess.row.model == "vit_l_16"]
+    rows = [guess.row for guess in found if guess.row.model == "vit_l_16"]
+    assert [g.predicted_ns for g in script.guesses(model, rows)] == pytest.approx(expected)
+
+
+def test_the_fit_beats_a_fitted_roofline_on_models_held_out(
+    script: Any, readings: Any, found: Any
+) -> None:
+    roofline = script.held_out(readings, script.fit_roofline)
+    for dtype in ("fp32", "fp16", "bf16"):
+        ours, theirs = (
+            script.mean_percent(script.heavy(each, dtype)) for each in (found, roofline)
+        )
+        assert ours < 0.7 * theirs
+
+
+def test_the_profile_owns_up(shipped: DeviceProfile) -> None:
+    assert shipped.confidence == "low"
+    assert "unlocked clocks" in shipped.warnings[0]
+    assert "b6c5e82" in shipped.provenance[0].source
+    assert shipped.provenance[0].licence == "MIT"
+    assert shipped.operators is not None
+    assert shipped.operators.fitted_rows == (50, 197)
+
+
+@pytest.mark.parametrize("dtype", ["fp32", "fp16", "bf16"])
+def test_deit_small_lies_between_its_launches_and_the_wider_model_read(
+    shipped: DeviceProfile, dtype: str
+) -> None:
+    """ViT-B/32 at 50 tokens does twice its work and was read at 40 ms in fp32."""
+    assert shipped.operators is not None
+    table = shipped.table(DEIT_S.at(dtype=dtype))
+    launch = shipped.operators.launch_ns
+    block = (
+        2 * launch.norm + 4 * launch.linear + launch.attention + launch.gelu + 2 * launch.add
+    )
+    assert 12 * block < table.dense_ns < 40e6
+    # One tile of rows ends at 128 tokens: below it a token more costs next to nothing.
+    rise = np.diff(table.segment_ns[0]) / table.segment_ns[0, :-1]
+    assert np.argmax(rise) == 128 - 1
+    assert rise[128 - 1] > 10 * np.median(rise)
+
+
+def test_the_file_is_small_enough_to_read() -> None:
+    text = (ROOT / "data" / "jetson.yaml").read_text(encoding="utf-8")
+    assert len(text.splitlines()) < 100

@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from latmodel.errors import ProfileError
+from latmodel.workload import Workload
+from optimizer.budget import Budget
+from optimizer.errors import BudgetError, ProblemError
+from optimizer.optimizing import optimize, problem_for
+from optimizer.solution import Status
+from optimizer.solvers.exhaustive import exhaustive
+from tests.optimizer.devices import TINY, profile_of, staircase_profile
+
+PROFILE = staircase_profile()
+"""Dense: 6 blocks of 4 tiles (the last attention-free), 4 ms each, and 0.5 ms of ends."""
+
+
+def test_dense_latency_by_hand() -> None:
+    """0.5 ends, 2 first attention, 5 whole segments of 4, the last MLP of 2: 24.5 ms."""
+    plan = optimize("test_vit", budget_ms=1000, profile=PROFILE)
+    assert plan.dense_ms == 24.5
+
+
+def test_a_loose_budget_keeps_every_token() -> None:
+    plan = optimize("test_vit", budget_ms=24.5, profile=PROFILE)
+    assert plan.status is Status.OPTIMAL
+    assert plan.schedule.tokens == (101,) * 6
+    assert plan.kept_fraction == 1.0
+
+
+def test_a_binding_budget_lands_on_step_edges() -> None:
+    """Every cut stops at a multiple of the tile: one token more would cost a whole step."""
+    plan = optimize("test_vit", budget_ms=20, profile=PROFILE)
+    assert plan.status is Status.OPTIMAL
+    assert plan.predicted_ns <= 20_000_000
+    assert {count % 32 for count in plan.schedule.tokens if count != 101} == {0}
+
+
+def test_a_hopeless_budget_gives_the_fastest_schedule() -> None:
+    plan = optimize("test_vit", budget_ms=0.1, profile=PROFILE)
+    assert plan.status is Status.INFEASIBLE
+    assert plan.predicted_ns == plan.fastest_ns
+    assert optimize(
+        "test_vit", budget_ms=plan.fastest_ms, profile=PROFILE
+    ).status is Status.OPTIMAL
+
+
+def test_a_share_is_of_the_unpruned_latency() -> None:
+    plan = optimize("test_vit", budget=Budget.parse("80%"), profile=PROFILE)
+    assert plan.budget_ns == plan.dense_ns * 80 // 100
+
+
+def test_the_first_quarter_is_left_alone_by_default() -> None:
+    """Block depth // 4 is the first that may cut; asked for, block 0 may."""
+    plan = optimize("test_vit", budget_ms=15, profile=PROFILE)
+    assert min(plan.schedule.cuts) >= 1
+    early = optimize("test_vit", budget_ms=10, profile=PROFILE, earliest_cut=0)
+    assert min(early.schedule.cuts) == 0
+
+
+def test_constraints_reach_the_solver() -> None:
+    plan = optimize(
+        "test_vit", budget_ms=20, profile=PROFILE, max_cuts=1, least_count=50, multiple_of=8
+    )
+    assert len(plan.schedule.cuts) == 1
+    assert min(plan.schedule.tokens) >= 50
+    assert {count % 8 for count in plan.schedule.tokens if count != 101} == {0}
+
+
+def test_the_plan_equals_trying_everything() -> None:
+    """A three-block model with five counts: `optimize` against the oracle."""
+    workload = Workload(**{**TINY.to_dict(), "depth": 3, "tokens": 5})  # type: ignore[arg-type]
+    profile = profile_of(workload, {1: 100, 2: 150, 3: 120, 4: 400, 5: 300})
+    table = profile.table(workload)
+    for share in range(40, 101, 3):
+        problem = problem_for(table, workload, budget_ns=table.dense_ns * share // 100)
+        truth = exhaustive(problem)
+        columns = np.searchsorted(problem.counts, truth.tokens)
+        assert truth.value == problem.counts[columns].sum()
+        assert table.latency_ns(truth.tokens) == truth.latency_ns
+
+
+def test_a_collapsed_schedule_warns() -> None:
+    """On a device where latency is linear, a tight budget leaves nearly nothing at the end."""
+    linear = profile_of(TINY, {1: 10_000, 101: 1_010_000})
+    plan = optimize("test_vit", budget=Budget.parse("45%"), profile=linear)
+    last = plan.schedule.tokens[-1]
+    assert last < 101 / 4
+    assert plan.warnings == (
+        f"the last block keeps {last} of 101 tokens: counting kept tokens says little about "
+        "accuracy at so tight a budget; try --earliest-cut 1, --least-count 26 or a larger "
+        "budget, and evaluate the cut model",
+    )
+    assert not optimize("test_vit", budget_ms=22, profile=PROFILE).warnings
+
+
+def test_profile_warnings_are_repeated() -> None:
+    profile = profile_of(TINY, {1: 100, 101: 300}, warnings=("handle with care",))
+    plan = optimize("test_vit", budget_ms=1000, profile=profile)
+    assert plan.warnings[0] == "handle with care"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            {"earliest_cut": 6},
+            "earliest_cut is 6: test_vit has blocks 0 to 5",
+        ),
+        (
+            {"least_count": 1},
+            "least_count is 1: test_vit has 1 prefix tokens that are never dropped, so it "
+            "must be 2 or more",
+        ),
+    ],
+)
+def test_impossible_constraints_are_refused(options: dict[str, int], message: str) -> None:
+    with pytest.raises(ProblemError) as caught:
+        optimize("test_vit", budget_ms=20, profile=PROFILE, **options)  # type: ignore[arg-type]
+    assert str(caught.value) == message
+
+
+def test_exactly_one_budget() -> None:
+    for budgets in ({}, {"budget_ms": 1.0, "budget": Budget.of_ms(1.0)}):
+        with pytest.raises(BudgetError) as caught:
+            optimize("test_vit", profile=PROFILE, **budgets)  # type: ignore[arg-type]
+        assert str(caught.value) == "give exactly one of budget_ms and budget"
+
+
+def test_a_batch_never_measured_is_refused_with_advice() -> None:
+    with pytest.raises(ProfileError) as caught:
+        optimize("test_vit", budget_ms=20, profile=PROFILE, batch=8)
+    assert str(caught.value) == (
+        "profile 'made-up' was measured for test_vit at batch 1 in fp32, not for test_vit at "
+        "batch 8 in fp32 (they differ in batch); measure it: latmodel probe --model test_vit "
+        "--batch 8 --dtype fp32 --out FILE"
+    )

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import pytest
+import timm
+import torch
+
+from optimizer.errors import ScheduleError, VerificationError
+from optimizer.optimizing import optimize
+from optimizer.plan import Plan
+from optimizer.verifying import Verification, executed_counts, verify
+from tests.optimizer.devices import TINY, staircase_profile
+
+
+@pytest.fixture
+def plan() -> Plan:
+    return optimize("test_vit", budget_ms=18, profile=staircase_profile())
+
+
+def test_the_counts_that_ran_are_those_planned(plan: Plan) -> None:
+    rounds: list[int] = []
+    found = verify(plan, device="cpu", rounds=3, on_round=lambda: rounds.append(1))
+    assert found.executed == found.planned == plan.schedule.tokens
+    assert len(found.pruned_ns) == len(found.dense_ns) == 3
+    assert len(rounds) == 5
+
+
+def test_the_model_given_is_left_as_it_was(plan: Plan) -> None:
+    torch.manual_seed(0)
+    model = timm.create_model("test_vit").eval()
+    images = torch.randn(1, 3, 160, 160)
+    before = model(images)
+    verify(plan, model=model, device="cpu", rounds=2)
+    assert torch.equal(model(images), before)
+    assert executed_counts(model, images) == (TINY.tokens,) * TINY.depth
+
+
+def test_a_plan_for_another_model_is_refused(plan: Plan) -> None:
+    model = timm.create_model("test_vit2").eval()
+    with pytest.raises(ScheduleError):
+        verify(plan, model=model, device="cpu", rounds=2)
+
+
+def test_one_round_has_no_spread(plan: Plan) -> None:
+    with pytest.raises(VerificationError) as caught:
+        verify(plan, device="cpu", rounds=1)
+    assert str(caught.value) == "rounds is 1: must be 2 or more"
+
+
+def test_figures_by_hand() -> None:
+    """Pairs (8, 10), (9, 10), (12, 10): median 9, ratio 0.9; predicted 10 is 11 % more."""
+    found = Verification(
+        device="cpu",
+        planned=(4,),
+        executed=(4,),
+        budget_ns=9,
+        predicted_ns=10,
+        predicted_dense_ns=20,
+        pruned_ns=(8, 9, 12),
+        dense_ns=(10, 10, 10),
+    )
+    assert found.measured_ns == 9
+    assert found.ratio == 0.9
+    assert found.predicted_ratio == 0.5
+    assert found.error == pytest.approx(1 / 9)
+    assert found.met
