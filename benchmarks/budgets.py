@@ -46,9 +46,11 @@ def main() -> None:
             )
             verifications.append(verify(plan, device=arguments.device))
     environment = timer.environment()
-    print(f"{arguments.model}, batch {arguments.batch}, {environment.device}, "
-          f"{environment.threads} threads, torch {environment.torch}, medians of "
-          f"{arguments.rounds} rounds")
+    print(
+        f"{arguments.model}, batch {arguments.batch}, {environment.device}, "
+        f"{environment.threads} threads, torch {environment.torch}, medians of "
+        f"{arguments.rounds} rounds"
+    )
     print("share  predicted ms  measured ms  error (worst)     ratio planned  ratio measured")
     for share, runs in found.items():
         errors = [run.error for run in runs]

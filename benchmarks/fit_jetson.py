@@ -31,11 +31,13 @@ from jetson_readings import MODELS, Row, data_folder
 
 from latmodel.files import write_yaml
 from latmodel.operator_fitting import parameters, predict_ns, with_parameters
-from latmodel.operators import DIMS, OperatorModel, PerKind
+from latmodel.operator_kinds import DIMS, PerKind
 from latmodel.profile import DeviceProfile, ErrorFigure, Provenance
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from latmodel.operators import OperatorModel
 
 DTYPES = ("fp32", "fp16", "bf16")
 HEAVY = ("attention", "mlp_in", "mlp_out")  # the segments with matrix products
@@ -52,12 +54,16 @@ _PROVENANCE = Provenance(
         "attention; 16 multiprocessors, 1.30 GHz down to 0.306 GHz and 205 GB/s from the "
         "specification; 8 multiprocessors at 30 W and 6 at 15 W from the board's power modes, "
         "which the readings bear out; the harness's own 0.037 ms taken off; the tile was "
-        "chosen by the errors below"
+        "chosen by the errors below; that the host dispatches one operator while the device "
+        "computes another, so that a block takes the longer of the two"
     ),
 )
 
 _ONLY = "read with unlocked clocks at 50 and 197 tokens only: trust ratios more than latencies"
-_ALONE = "every operator was timed alone: a run that overlaps dispatch and execution is faster"
+_ALONE = (
+    "every operator was timed alone, so a launch holds its own wait for the device, and how "
+    "far launches and computing overlap in a run is assumed: verify on the board"
+)
 _MODULE = "attention was timed as torch.nn.MultiheadAttention, which launches more than timm's"
 
 

@@ -23,10 +23,12 @@ from latmodel.operator_fitting import (
     prior_from_spec,
     with_parameters,
 )
-from latmodel.operators import OperatorModel, PerKind
+from latmodel.operator_kinds import PerKind
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from latmodel.operators import OperatorModel
 
 __all__ = [
     "MAXN",

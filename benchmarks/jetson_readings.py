@@ -19,7 +19,7 @@ import numpy as np
 
 from latmodel.composing import attention_half, mlp_half
 from latmodel.operator_fitting import Reading
-from latmodel.operators import Operator
+from latmodel.operator_kinds import Operator
 from latmodel.workload import Workload
 
 if TYPE_CHECKING:

@@ -1,6 +1,6 @@
 """Make `data/workloads.csv`: the shapes of every plain vision transformer in timm.
 
-    python benchmarks/list_workloads.py --out data/workloads.csv
+python benchmarks/list_workloads.py --out data/workloads.csv
 """
 
 from __future__ import annotations

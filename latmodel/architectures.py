@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["build_model", "describe"]
 
 
-def build_model(name: str, **options: Any) -> nn.Module:  # noqa: ANN401 (timm's own)
+def build_model(name: str, **options: Any) -> nn.Module:
     """Create a timm model by name, in evaluation mode, with random weights by default.
 
     Args:
@@ -61,13 +61,9 @@ def describe(model: nn.Module | str, *, batch: int = 1, dtype: str = "fp32") -> 
 
 def _describe(model: nn.Module, name: str, batch: int, dtype: str) -> Workload:
     # The classes that timm names; a subclass, such as a cut model, is one of them too.
-    from timm.models.vision_transformer import (  # noqa: PLC0415
-        Attention,
-        Block,
-        VisionTransformer,
-    )
+    from timm.models import vision_transformer as vit  # noqa: PLC0415
 
-    if not isinstance(model, VisionTransformer):
+    if not isinstance(model, vit.VisionTransformer):
         raise WorkloadError(
             f"{name} is a {type(model).__name__}: only plain vision transformers "
             "(timm's VisionTransformer: ViT, DeiT, DINOv2, CLIP, SigLIP ...) keep one "
@@ -76,7 +72,9 @@ def _describe(model: nn.Module, name: str, batch: int, dtype: str) -> Workload:
     blocks: list[Any] = list(model.blocks)
     for block in blocks:
         attention = getattr(block, "attn", None)
-        if not isinstance(block, Block) or not isinstance(attention, Attention):
+        # timm imports its Attention there, in every version since 1.0.
+        ordinary = isinstance(block, vit.Block) and isinstance(attention, vit.Attention)  # type: ignore[attr-defined]
+        if not ordinary:
             raise WorkloadError(
                 f"{name} has blocks of {type(block).__name__} with "
                 f"{type(attention).__name__}: only timm's ordinary Block with Attention, "
@@ -115,7 +113,7 @@ def _acts(module: nn.Module) -> bool:
     return type(module).__name__ != "Identity"
 
 
-def _mlp(mlp: Any, name: str) -> tuple[int, bool]:  # noqa: ANN401 (several timm classes)
+def _mlp(mlp: Any, name: str) -> tuple[int, bool]:
     """Hidden width of an MLP (of one half where gated), and whether it is gated."""
     kind = type(mlp).__name__
     if kind == "Mlp":

@@ -12,6 +12,7 @@ from latmodel.profile import DeviceProfile
 
 __all__ = ["read_profile", "shipped_profiles", "write_profile"]
 
+
 def shipped_profiles() -> tuple[str, ...]:
     """The names of the shipped profiles, in alphabetical order."""
     return tuple(sorted(path.stem for path in data_folder().glob("*.yaml")))

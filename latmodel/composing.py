@@ -2,31 +2,50 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
-from latmodel.operators import Operator
-from latmodel.table import LatencyTable, ceil_ns
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    import numpy.typing as npt
-
-    from latmodel.kernels import Floats
-    from latmodel.operators import OperatorModel
-    from latmodel.table import Int64
-    from latmodel.workload import Workload
+from latmodel.kernels import Floats
+from latmodel.operator_kinds import Operator
+from latmodel.operators import OperatorModel
+from latmodel.table import Int64, LatencyTable, ceil_ns
+from latmodel.workload import Workload
 
 __all__ = ["attention_half", "compose", "cut_operators", "mlp_half"]
 
 
-def compose(workload: Workload, operators: OperatorModel) -> LatencyTable:
-    """The latency table of a workload: the sum of its operators at every token count.
+@dataclass(frozen=True, slots=True)
+class _Stretch:
+    """Operators in sequence: launches in ns, device time in ns, error in ns; each (counts,)."""
 
-    Nothing overlaps (see `OperatorModel.mode`), so a device that dispatches one operator
-    while another runs is faster than its table.
+    launch_ns: float
+    busy_ns: Floats
+    error_ns: Floats
+
+    @property
+    def latency_ns(self) -> Floats:
+        """The slower of host and device, which work side by side."""
+        return np.maximum(self.launch_ns, self.busy_ns)
+
+    def then(self, later: _Stretch) -> _Stretch:
+        """Both, one after the other."""
+        return _Stretch(
+            self.launch_ns + later.launch_ns,
+            self.busy_ns + later.busy_ns,
+            self.error_ns + later.error_ns,
+        )
+
+
+def compose(workload: Workload, operators: OperatorModel) -> LatencyTable:
+    """The latency table of a workload, from its operators at every token count.
+
+    In eager mode the host runs ahead of the device, so a stretch of operators takes as long
+    as the slower of the two: the sum of their launches, or the sum of what keeps the device
+    busy. Where the launches are more, fewer tokens save nothing. The maximum is taken for
+    each segment, which bounds that of the whole model from above.
 
     Args:
         workload: what runs; every count from 1 to its `tokens` becomes a column.
@@ -36,22 +55,23 @@ def compose(workload: Workload, operators: OperatorModel) -> LatencyTable:
         ProfileError: the model does not know the workload's dtype.
     """
     counts = np.arange(1, workload.tokens + 1, dtype=np.int64)
-    attention, attention_error = _sum(workload, operators, attention_half(workload, counts))
-    mlp, mlp_error = _sum(workload, operators, mlp_half(workload, counts))
-    cut, _ = _sum(workload, operators, cut_operators(workload, counts))
-    segments = np.tile(mlp + attention, (workload.depth, 1))
-    segments[-1] = mlp
-    error = (mlp * mlp_error + attention * attention_error) / (mlp + attention)
+    attention = _stretch(workload, operators, attention_half(workload, counts))
+    mlp = _stretch(workload, operators, mlp_half(workload, counts))
+    cut = _stretch(workload, operators, cut_operators(workload, counts))
+    block = mlp.then(attention)
+    segments = np.tile(block.latency_ns, (workload.depth, 1))
+    segments[-1] = mlp.latency_ns
+    ends = attention.then(_ends(workload, operators))
     distance = _beyond(workload.batch * counts, operators.fitted_rows)
     return LatencyTable(
         counts=counts,
         segment_ns=ceil_ns(segments),
-        cut_ns=np.tile(ceil_ns(cut), (workload.depth, 1)),
-        fixed_ns=int(ceil_ns(attention[-1] + _ends_ns(workload, operators))),
-        relative_error=error * (1.0 + distance),
+        cut_ns=np.tile(ceil_ns(cut.latency_ns), (workload.depth, 1)),
+        fixed_ns=int(ceil_ns(ends.latency_ns[-1])),
+        relative_error=block.error_ns / (block.launch_ns + block.busy_ns) * (1.0 + distance),
         origin=(
-            f"operator model ({operators.mode}: the sum of operators that were timed one by "
-            f"one), composed for {workload.model} at batch {workload.batch} in {workload.dtype}"
+            f"operator model ({operators.mode}: dispatch and computing overlap), composed for "
+            f"{workload.model} at batch {workload.batch} in {workload.dtype}"
         ),
         warnings=tuple(_warnings(workload, operators)),
     )
@@ -131,23 +151,22 @@ def _residual(workload: Workload, rows: Int64) -> tuple[Operator, ...]:
     return (add, add) if workload.layer_scale else (add,)
 
 
-def _sum(
-    workload: Workload, operators: OperatorModel, parts: Sequence[Operator]
-) -> tuple[Floats, Floats]:
-    """Latency in ns and relative error of operators in sequence; shape (counts,) both.
-
-    The errors are taken as fully shared: one device, one clock, one model of it.
-    """
-    total = np.zeros(workload.tokens)
-    weighted = np.zeros(workload.tokens)
+def _stretch(
+    workload: Workload, operators: OperatorModel, parts: Sequence[Operator], factor: float = 1.0
+) -> _Stretch:
+    """Operators in sequence at every count; `factor` scales them all."""
+    zero = np.zeros(workload.tokens)
+    total = _Stretch(0.0, zero, zero)
     for part in parts:
-        latency_ns = operators.latency_ns(part.kind, dtype=workload.dtype, **part.dims)
-        total += latency_ns
-        weighted += latency_ns * operators.relative_error.of(part.kind)
-    return total, weighted / total
+        launch_ns = factor * operators.launch_ns.of(part.kind)
+        busy_ns = factor * operators.busy_ns(part.kind, dtype=workload.dtype, **part.dims)
+        # The errors are taken as fully shared: one device, one clock, one model of it.
+        error_ns = (launch_ns + busy_ns) * operators.relative_error.of(part.kind)
+        total = total.then(_Stretch(launch_ns, busy_ns, error_ns))
+    return total
 
 
-def _ends_ns(workload: Workload, operators: OperatorModel) -> float:
+def _ends(workload: Workload, operators: OperatorModel) -> _Stretch:
     """Patch embedding, position and prefix, final norm and head, at the full count."""
     rows = workload.batch * workload.tokens
     add = Operator("add", {"rows": rows, "width": workload.dim})
@@ -156,9 +175,8 @@ def _ends_ns(workload: Workload, operators: OperatorModel) -> float:
     parts += [add] if workload.prefix else []  # concat
     if workload.classes:
         parts.append(_linear(workload.batch, workload.dim, workload.classes))
-    embedding = operators.latency_ns(patches.kind, dtype=workload.dtype, **patches.dims)
-    rest, _ = _sum(workload, operators, parts)
-    return float(operators.patch_factor * embedding + rest[-1])
+    embedding = _stretch(workload, operators, [patches], operators.patch_factor)
+    return embedding.then(_stretch(workload, operators, parts))
 
 
 def _beyond(values: Int64, fitted: tuple[int, int]) -> Floats:

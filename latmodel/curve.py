@@ -48,7 +48,8 @@ class Curve:
     Raises:
         MeasurementError: there is no probe, or counts do not ascend.
 
-    >>> curve = Curve((Measurement(1, (100,)), Measurement(64, (100,)), Measurement(65, (130,))))
+    >>> readings = {1: 100, 64: 100, 65: 130}
+    >>> curve = Curve(tuple(Measurement(n, (ns,)) for n, ns in readings.items()))
     >>> curve.latency_ns([32, 64, 65]).tolist()
     [100.0, 100.0, 130.0]
     >>> curve.edges()

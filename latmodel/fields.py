@@ -154,7 +154,7 @@ class Fields:
         """The fields of a mapping inside this one."""
         return Fields(self.raw(name), self.path(name))
 
-    def keys(self) -> tuple[str, ...]:
+    def names(self) -> tuple[str, ...]:
         """Every key of the mapping, in the file's order."""
         return tuple(self._mapping)
 
@@ -176,7 +176,9 @@ class Fields:
 def _number(
     value: object, minimum: float | None, refuse: Callable[[object, str], FieldError]
 ) -> float:
-    allowed = "a finite number" if minimum is None else f"a finite number of {minimum:g} or more"
+    allowed = (
+        "a finite number" if minimum is None else f"a finite number of {minimum:g} or more"
+    )
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise refuse(value, allowed)
     try:

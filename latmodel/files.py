@@ -13,7 +13,15 @@ import yaml
 
 from latmodel.errors import FieldError, ProfileError
 
-__all__ = ["MAX_BYTES", "data_folder", "read_json", "read_text", "read_yaml", "write_text", "write_yaml"]
+__all__ = [
+    "MAX_BYTES",
+    "data_folder",
+    "read_json",
+    "read_text",
+    "read_yaml",
+    "write_text",
+    "write_yaml",
+]
 
 MAX_BYTES = 1_000_000
 """A file that a person can review; anything larger is refused unread."""
@@ -36,7 +44,9 @@ class _Loader(_Parser):  # type: ignore[misc]
                 if not isinstance(key, str):
                     raise FieldError(f"line {key_node.start_mark.line + 1}: a key is not text")
                 if key in keys:
-                    raise FieldError(f"line {key_node.start_mark.line + 1}: duplicate key {key!r}")
+                    raise FieldError(
+                        f"line {key_node.start_mark.line + 1}: duplicate key {key!r}"
+                    )
                 keys.add(key)
         mapping: dict[Hashable, object] = super().construct_mapping(node, deep)
         return mapping
@@ -118,7 +128,8 @@ def _refuse_unplain(text: str) -> None:
     """Walk the events, which costs no memory, before anything is built from them."""
     depth = documents = 0
     for event in yaml.parse(text, Loader=_Parser):
-        line = event.start_mark.line + 1
+        mark = event.start_mark
+        line = mark.line + 1 if mark is not None else 0
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) is not None:
             raise FieldError(f"line {line}: anchors and aliases are not allowed")
         if getattr(event, "tag", None) is not None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import median
+from typing import Any
 
 from latmodel.errors import MeasurementError
 from latmodel.fields import Fields
@@ -46,8 +48,9 @@ class Measurement:
         if not self.samples_ns:
             raise MeasurementError(f"no sample at {self.count} tokens")
         if min(self.samples_ns) <= 0:
+            least = min(self.samples_ns)
             raise MeasurementError(
-                f"a sample at {self.count} tokens is {min(self.samples_ns)} ns: must be positive"
+                f"a sample at {self.count} tokens is {least} ns: must be positive"
             )
 
     @classmethod
@@ -57,8 +60,9 @@ class Measurement:
         Raises:
             MeasurementError: a reading is not a positive finite number.
         """
-        several = isinstance(reading, Iterable) and not isinstance(reading, (str, bytes))
-        readings = list(reading) if several else [reading]  # type: ignore[call-overload]
+        readings: list[Any] = [reading]
+        if isinstance(reading, Iterable) and not isinstance(reading, (str, bytes)):
+            readings = list(reading)
         try:
             samples = tuple(round(float(value)) for value in readings)
         except (TypeError, ValueError, OverflowError):
@@ -82,7 +86,7 @@ class Measurement:
     @property
     def relative_error(self) -> float:
         """One standard deviation of the centre itself, as a fraction of it; 0 if unknown."""
-        return _SIGMA_OF_MEDIAN * self.spread / len(self.samples_ns) ** 0.5
+        return _SIGMA_OF_MEDIAN * self.spread / math.sqrt(len(self.samples_ns))
 
     def to_dict(self) -> dict[str, object]:
         """As plain values."""

@@ -144,8 +144,9 @@ def _warnings(curves: WorkloadCurves) -> tuple[str, ...]:
     if not noisy:
         return ()
     worst = max(noisy, key=lambda probe: probe.spread)
-    return (
+    advice = (
         f"{len(noisy)} of {len(curves.blocks.probes)} probes spread by more than "
         f"{_NOISY:.0%} (worst {worst.spread:.0%} at {worst.count} tokens): close other "
-        "programs, lock the clocks and probe again",
+        "programs, lock the clocks and probe again"
     )
+    return (advice,)

@@ -12,7 +12,8 @@ from scipy.optimize import least_squares
 from latmodel.errors import MeasurementError, ProfileError
 from latmodel.fields import Fields
 from latmodel.kernels import Floats, Kernel
-from latmodel.operators import DIMS, Operator, OperatorModel, PerKind
+from latmodel.operator_kinds import DIMS, Operator, PerKind
+from latmodel.operators import OperatorModel
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

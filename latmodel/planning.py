@@ -69,9 +69,7 @@ def next_count(tokens: Sequence[int], probes: Sequence[Measurement]) -> int | No
     unexplained = np.abs(rises - slope * widths) - 2 * np.hypot(noise[1:], noise[:-1])
     exploring = 0.1 * (np.ptp(logs) + 0.01) * widths / (counts[-1] - counts[0])
     for gap in np.argsort(-(np.maximum(unexplained, 0.0) + exploring), kind="stable"):
-        inside = [
-            c for c in tokens if counts[gap] < c < counts[gap + 1] and c not in probed
-        ]
+        inside = [c for c in tokens if counts[gap] < c < counts[gap + 1] and c not in probed]
         if inside:
             return _halve(int(counts[gap]), int(counts[gap + 1]), inside)
     return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import insort
 from collections.abc import Callable, Iterable
+from operator import index
 
 from latmodel.curve import Curve
 from latmodel.errors import MeasurementError
@@ -40,7 +41,8 @@ def probe_curve(
     >>> [edge.count for edge in curve.edges() if edge.located]
     [64, 128, 192]
     """
-    wanted = sorted(set(tokens))
+    # Counts from numpy become plain integers, which a file can hold.
+    wanted = sorted({index(count) for count in tokens})
     if not wanted or wanted[0] < 1:
         raise MeasurementError("tokens must hold at least one count, and none below 1")
     if max_probes < min(2, len(wanted)):

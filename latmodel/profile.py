@@ -219,7 +219,9 @@ class DeviceProfile:
             device=source.text("device"),
             confidence=source.choice("confidence", CONFIDENCES),
             provenance=source.each("provenance", Provenance.from_fields),
-            errors=source.each("errors", ErrorFigure.from_fields) if source.has("errors") else (),
+            errors=source.each("errors", ErrorFigure.from_fields)
+            if source.has("errors")
+            else (),
             warnings=source.texts("warnings") if source.has("warnings") else (),
             environment=(
                 Environment.from_fields(source.mapping("environment"))

@@ -13,7 +13,6 @@ DTYPES = ("fp32", "fp16", "bf16")
 """The number formats a workload may run in, and their bytes: 4, 2, 2."""
 
 _COUNTS = ("depth", "dim", "heads", "head_dim", "mlp_width", "tokens", "batch", "patch_inputs")
-_FLAGS = ("gated_mlp", "layer_scale", "qk_norm")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +83,11 @@ class Workload:
 
     def at(self, *, batch: int | None = None, dtype: str | None = None) -> Workload:
         """The same model at another batch or dtype."""
-        return replace(self, batch=batch or self.batch, dtype=dtype or self.dtype)
+        return replace(
+            self,
+            batch=self.batch if batch is None else batch,
+            dtype=self.dtype if dtype is None else dtype,
+        )
 
     def same_shapes(self, other: Workload) -> bool:
         """Whether both run the same shapes; the model's name is a label, not a shape."""
@@ -111,14 +114,15 @@ class Workload:
             WorkloadError: the values do not describe a transformer.
         """
         counts = {name: source.integer(name, minimum=1) for name in _COUNTS}
-        flags = {name: source.boolean(name) for name in _FLAGS}
         workload = cls(
             model=source.text("model"),
             prefix=source.integer("prefix", minimum=0),
             classes=source.integer("classes", minimum=0),
             dtype=source.choice("dtype", DTYPES),
+            gated_mlp=source.boolean("gated_mlp"),
+            layer_scale=source.boolean("layer_scale"),
+            qk_norm=source.boolean("qk_norm"),
             **counts,
-            **flags,
         )
         source.finish()
         return workload

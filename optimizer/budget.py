@@ -12,7 +12,9 @@ __all__ = ["Budget"]
 
 _UNIT_NS = {"ns": 1, "us": 10**3, "µs": 10**3, "ms": 10**6, "s": 10**9}
 _FORM = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(.*?)\s*", re.DOTALL)
-_ALLOWED = "write a number with a unit, such as 20ms, 500us, 0.02s, or 60% of the unpruned latency"
+_ALLOWED = (
+    "write a number with a unit, such as 20ms, 500us, 0.02s, or 60% of the unpruned latency"
+)
 _LARGEST_NS = Decimal(1 << 60)
 
 
@@ -64,7 +66,9 @@ class Budget:
         """
         amount = Decimal(str(budget_ms)) * 10**6
         if not amount.is_finite() or not 1 <= amount < _LARGEST_NS:
-            raise BudgetError(f"budget_ms is {budget_ms}: must be a positive finite number of ms")
+            raise BudgetError(
+                f"budget_ms is {budget_ms}: must be a positive finite number of ms"
+            )
         return cls(amount)
 
     def within(self, dense_ns: int) -> int:

@@ -140,12 +140,13 @@ def problem_for(
     smallest = workload.prefix + 1
     if least_count is not None and least_count < smallest:
         raise ProblemError(
-            f"least_count is {least_count}: {workload.model} has {workload.prefix} prefix tokens "
-            f"that are never dropped, so it must be {smallest} or more"
+            f"least_count is {least_count}: {workload.model} has {workload.prefix} prefix "
+            f"tokens that are never dropped, so it must be {smallest} or more"
         )
     if earliest_cut is not None and earliest_cut >= table.depth:
         raise ProblemError(
-            f"earliest_cut is {earliest_cut}: {workload.model} has blocks 0 to {table.depth - 1}"
+            f"earliest_cut is {earliest_cut}: {workload.model} has blocks 0 to "
+            f"{table.depth - 1}"
         )
     return Problem(
         counts=table.counts,
@@ -182,12 +183,13 @@ def _warnings(solution: Solution, schedule: Schedule) -> tuple[str, ...]:
     last = schedule.tokens[-1] / schedule.full
     if solution.status is Status.INFEASIBLE or last >= _COLLAPSED:
         return ()
-    return (
+    advice = (
         f"the last block keeps {schedule.tokens[-1]} of {schedule.full} tokens: counting kept "
         "tokens says little about accuracy at so tight a budget; try --earliest-cut 1, "
         f"--least-count {int(np.ceil(_COLLAPSED * schedule.full))} or a larger budget, and "
-        "evaluate the cut model",
+        "evaluate the cut model"
     )
+    return (advice,)
 
 
 def _versions() -> tuple[tuple[str, str], ...]:

@@ -141,7 +141,7 @@ class Plan:
             device=source.text("device"),
             provenance=source.texts("provenance"),
             warnings=source.texts("warnings"),
-            versions=tuple((name, versions.text(name)) for name in versions.keys()),
+            versions=tuple((name, versions.text(name)) for name in versions.names()),
         )
         kept = source.number("kept_fraction", minimum=0)
         source.finish()

@@ -123,7 +123,9 @@ class Problem:
     @property
     def allowed(self) -> npt.NDArray[np.bool_]:
         """Shape (C,): the counts a cut may leave; the full count always is."""
-        good = (self.counts >= self.least_count) & (self.counts % self.multiple_of == 0)
+        good: npt.NDArray[np.bool_] = (self.counts >= self.least_count) & (
+            self.counts % self.multiple_of == 0
+        )
         good[-1] = True
         return good
 

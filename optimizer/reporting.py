@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,10 @@ if TYPE_CHECKING:
     from optimizer.verifying import Verification
 
 __all__ = ["plan_lines", "verification_lines"]
+
+
+_PAYS = 1.05
+"""A best speed-up below this is within what a change of kernel or clock moves."""
 
 
 def _row(label: str, text: str) -> str:
@@ -27,7 +32,7 @@ def plan_lines(plan: Plan) -> list[str]:
         _row("unpruned", f"{plan.dense_ms:.2f} ms predicted"),
     ]
     if plan.status is Status.INFEASIBLE:
-        lines.append(_row("fastest", f"{plan.fastest_ms:.2f} ms, by the schedule below"))
+        lines.append(_row("fastest", f"{plan.predicted_ms:.2f} ms, by the schedule below"))
     else:
         speedup = plan.dense_ns / max(plan.predicted_ns, 1)
         lines.append(
@@ -41,14 +46,20 @@ def plan_lines(plan: Plan) -> list[str]:
         _row("tokens", _counts(plan.schedule.tokens)),
         _row("kept", f"{plan.kept_fraction:.1%} of all tokens over all blocks"),
     ]
-    if plan.status is not Status.INFEASIBLE:
-        if plan.dense_ns <= plan.budget_ns:
-            lines.append("The unpruned model already meets the budget: every token stays.")
-        lines.append(
-            f"The tightest budget that could be met is {plan.fastest_ms:.2f} ms "
-            f"({plan.dense_ns / max(plan.fastest_ns, 1):.2f}x)."
-        )
-    return lines + [_row("source" if i == 0 else "", text) for i, text in enumerate(plan.provenance)]
+    if plan.dense_ns <= plan.budget_ns:
+        lines.append("The unpruned model already meets the budget: every token stays.")
+    lines.append(_limit(plan))
+    labels = ("source", *("",) * len(plan.provenance))
+    for label, text in zip(labels, plan.provenance, strict=False):
+        lines += textwrap.wrap(_row(label, text), 96, subsequent_indent=_row("", ""))
+    return lines
+
+
+def _limit(plan: Plan) -> str:
+    """How far pruning can go at all, and whether it pays."""
+    most = plan.dense_ns / max(plan.fastest_ns, 1)
+    limit = f"The tightest budget that could be met is {plan.fastest_ms:.2f} ms ({most:.2f}x)"
+    return f"{limit}." if most >= _PAYS else f"{limit}: dropping tokens cannot pay here."
 
 
 def _counts(tokens: tuple[int, ...]) -> str:

@@ -155,7 +155,7 @@ def verify(
     )
 
 
-def executed_counts(model: Any, images: torch.Tensor) -> tuple[int, ...]:  # noqa: ANN401
+def executed_counts(model: Any, images: torch.Tensor) -> tuple[int, ...]:
     """The sequence length that leaves each block when the model runs; shape (depth,).
 
     A block's output is as long as its MLP's input, which is what its cut left.
@@ -174,7 +174,7 @@ def executed_counts(model: Any, images: torch.Tensor) -> tuple[int, ...]:  # noq
     return tuple(seen)
 
 
-def _share_weights(model: nn.Module) -> Any:  # noqa: ANN401 (the class the caller gave)
+def _share_weights(model: nn.Module) -> Any:
     """A copy of the modules around the same tensors: two models, one set of weights."""
     tensors = (*model.parameters(), *model.buffers())
     return copy.deepcopy(model, {id(tensor): tensor for tensor in tensors})

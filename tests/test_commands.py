@@ -35,7 +35,9 @@ def test_the_main_job_works_from_any_folder(tmp_path: Path) -> None:
 
 
 def test_json_and_shipped_name_without_ending(tmp_path: Path) -> None:
-    ended = run(tmp_path, "optimize", "--budget", "20ms", "--device-profile", "jetson", "--json")
+    ended = run(
+        tmp_path, "optimize", "--budget", "20ms", "--device-profile", "jetson", "--json"
+    )
     values = json.loads(ended.stdout)
     assert values["model"] == "deit_small_patch16_224"
     assert values["full_tokens"] == 197

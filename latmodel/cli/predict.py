@@ -30,7 +30,7 @@ def predict(
     for count in tokens or (workload.tokens,):
         if not table.counts[0] <= count <= table.counts[-1]:
             raise LatmodelError(
-                f"--tokens is {count}: {model} runs {table.counts[0]} to {table.counts[-1]} tokens"
+                f"--tokens is {count}: {model} runs {table.counts[0]} to {table.counts[-1]}"
             )
         column = int(count - table.counts[0])
         latency_ns = table.fixed_ns + int(table.segment_ns[:, column].sum())

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 from latmodel.architectures import build_model, describe
 from latmodel.environment import Environment
@@ -20,7 +19,7 @@ __all__ = ["TORCH_DTYPES", "TorchEager", "synchronizer"]
 TORCH_DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
 
-def synchronizer(device: torch.device) -> Any:  # noqa: ANN401 (a callable without arguments)
+def synchronizer(device: torch.device) -> Any:
     """What waits until `device` has finished; a CPU has when the call returns."""
     if device.type == "cuda":
         return lambda: torch.cuda.synchronize(device)
@@ -66,7 +65,7 @@ class TorchEager:
         shape = (self.workload.batch, channels, *size)
         return torch.randn(shape, device=self._device, dtype=self._dtype)
 
-    def _time(self, module: nn.Module | Any, *inputs: torch.Tensor) -> tuple[int, ...]:  # noqa: ANN401
+    def _time(self, module: Any, *inputs: torch.Tensor) -> tuple[int, ...]:
         with torch.inference_mode():
             return time_ns(lambda: module(*inputs), synchronize=self._synchronize)
 
@@ -95,7 +94,7 @@ class TorchEager:
         x = self._tokens(full)
         shape = (self.workload.batch, heads, full, self.workload.head_dim)
         q, k = (torch.randn(shape, device=self._device, dtype=self._dtype) for _ in range(2))
-        return self._time(lambda *inputs: _cut(*inputs, count), x, q, k)
+        return self._time(lambda x, q, k: _cut(x, q, k, count), x, q, k)
 
     def ends_ns(self) -> tuple[int, ...]:
         """Samples of what no cut changes, in ns: embedding, position, last norm, head."""

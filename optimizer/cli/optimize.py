@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -26,22 +26,37 @@ _ACT_ON_IT = 1
 """The exit status of an answer that asks for a decision: no schedule meets the budget."""
 
 
+_QUESTION = (
+    *("budget", "device_profile", "model", "batch", "dtype", "earliest_cut", "max_cuts"),
+    *("least_count", "multiple_of", "score", "dropped"),
+)
+"""The options that a written schedule has answered already."""
+
+
 @click.command(
     epilog="Example: optimize --budget 20ms --device-profile jetson.yaml",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 @click.option("--budget", help="20ms, 500us, 0.02s, or 60% of the unpruned latency.")
 @click.option("--device-profile", help="A file, or a shipped profile's name.")
-@click.option("--model", default="deit_small_patch16_224", show_default=True, help="timm's name.")
+@click.option(
+    "--model", default="deit_small_patch16_224", show_default=True, help="timm's name."
+)
 @click.option("--batch", type=click.IntRange(min=1), default=1, show_default=True)
 @click.option("--dtype", type=click.Choice(DTYPES), default="fp32", show_default=True)
-@click.option("--earliest-cut", type=int, help="First block to cut, from 0. [default: depth//4]")
+@click.option(
+    "--earliest-cut", type=int, help="First block to cut, from 0. [default: depth//4]"
+)
 @click.option("--max-cuts", type=int, help="Blocks that may drop tokens. [default: no limit]")
 @click.option("--least-count", type=int, help="Tokens to keep. [default: prefix + 1]")
 @click.option("--multiple-of", type=int, default=1, show_default=True, help="Of every count.")
 @click.option("--score", default="pomt", show_default=True, help="What chooses the tokens.")
-@click.option("--dropped", default="average", show_default=True, help="What becomes of the rest.")
-@click.option("--out", type=click.Path(path_type=Path), help="Write the schedule (.yaml, .json).")
+@click.option(
+    "--dropped", default="average", show_default=True, help="What becomes of the rest."
+)
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="Write the schedule (.yaml, .json)."
+)
 @click.option("--schedule", type=click.Path(path_type=Path), help="Take a written one instead.")
 @click.option("--verify", is_flag=True, help="Cut the model, run it here and time it.")
 @click.option("--rounds", type=click.IntRange(min=2), default=30, show_default=True)
@@ -51,6 +66,7 @@ _ACT_ON_IT = 1
 @click.pass_context
 def optimize(
     ctx: click.Context,
+    /,
     *,
     schedule: Path | None,
     out: Path | None,
@@ -58,11 +74,11 @@ def optimize(
     rounds: int,
     device: str | None,
     as_json: bool,
-    **question: object,
+    **question: Any,  # the options of `_QUESTION`, each checked by click
 ) -> int:
     """Choose how many tokens each block of a vision transformer keeps, so that it meets a
     latency budget on a device.
-    """  # noqa: D205, D212 (click prints this as one paragraph)
+    """  # noqa: D205 (click prints this as one paragraph)
     if out is not None and not out.parent.is_dir():
         raise ProfileError(f"--out is {out}: there is no folder {out.parent}")
     plan = _read(ctx, schedule) if schedule is not None else _solve(**question)
@@ -77,8 +93,7 @@ def optimize(
 def _read(ctx: click.Context, schedule: Path) -> Plan:
     given = [
         name
-        for name in ("budget", "device_profile", "model", "batch", "dtype", "earliest_cut")
-        + ("max_cuts", "least_count", "multiple_of", "score", "dropped")
+        for name in _QUESTION
         if ctx.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT
     ]
     if given:
@@ -89,7 +104,7 @@ def _read(ctx: click.Context, schedule: Path) -> Plan:
 
 
 def _solve(
-    *, budget: str | None, device_profile: str | None, model: str, **options: object
+    *, budget: str | None, device_profile: str | None, model: str, **options: Any
 ) -> Plan:
     if budget is None or device_profile is None:
         missing = "--budget" if budget is None else "--device-profile"
@@ -100,7 +115,7 @@ def _solve(
         model,
         budget=Budget.parse(budget),
         profile=device_profile,
-        **options,  # type: ignore[arg-type]  # click has checked each against its option
+        **options,
     )
 
 

@@ -26,7 +26,7 @@ class _NoDenseGrid:
     timm reshapes them without looking, and folds missing tokens into channels.
     """
 
-    def forward_intermediates(  # noqa: PLR0917 - timm's order
+    def forward_intermediates(
         self,
         x: Tensor,
         indices: int | list[int] | None = None,

@@ -49,7 +49,8 @@ def apply(
             v of shape (batch, heads, tokens, head_dim); it must be picklable if the model
             is to be saved whole.
         dropped: "average" leaves one token more, the mean of every patch dropped so far,
-            last in the sequence and counted by the schedule; "drop" leaves nothing.
+            last in the sequence and counted by the schedule; to later attention and to a
+            pooling head it is one token like any other. "drop" leaves nothing.
 
     Returns:
         The same model. Its `pruning` attribute says what was applied.

@@ -38,7 +38,7 @@ class Applied:
 
 def is_applied(model: nn.Module) -> bool:
     """Whether the model carries a schedule."""
-    return isinstance(getattr(model, ATTRIBUTE, None), Applied)
+    return _read(model) is not None
 
 
 def applied(model: nn.Module) -> Applied:
@@ -47,9 +47,15 @@ def applied(model: nn.Module) -> Applied:
     Raises:
         ScheduleError: it carries none.
     """
-    state = getattr(model, ATTRIBUTE, None)
-    if not isinstance(state, Applied):
+    state = _read(model)
+    if state is None:
         raise ScheduleError(
             f"this {type(model).__name__} carries no schedule: apply(model, schedule) first"
         )
     return state
+
+
+def _read(model: nn.Module) -> Applied | None:
+    # Not getattr: a wrapper such as torch.compile's passes that on to the model within.
+    state = vars(model).get(ATTRIBUTE)
+    return state if isinstance(state, Applied) else None

@@ -15,21 +15,16 @@ def exhaustive(problem: Problem) -> Solution:
 
     Its time grows as the number of schedules, about ``C ** depth / depth!``.
     """
-    feasible: tuple[int, int, tuple[int, ...]] | None = None
-    fastest: tuple[int, int, tuple[int, ...]] | None = None
-    for tokens in _schedules(problem, problem.full, 0, 0):
-        value, latency = problem.value_of(tokens), problem.latency_ns(tokens)
-        if fastest is None or (-latency, value, tokens) > fastest:
-            fastest = (-latency, value, tokens)
-        within = latency <= problem.budget_ns
-        if within and (feasible is None or (value, -latency, tokens) > feasible):
-            feasible = (value, -latency, tokens)
-    if feasible is not None:
-        value, latency, tokens = feasible
-        return Solution(Status.OPTIMAL, tokens, value, -latency, value)
-    assert fastest is not None  # keeping every token is always allowed
-    latency, value, tokens = fastest
-    return Solution(Status.INFEASIBLE, tokens, value, -latency, value)
+    seen = [
+        (problem.value_of(tokens), -problem.latency_ns(tokens), tokens)
+        for tokens in _schedules(problem, problem.full, 0, 0)
+    ]
+    feasible = [schedule for schedule in seen if -schedule[1] <= problem.budget_ns]
+    if feasible:
+        value, negative_ns, tokens = max(feasible)
+        return Solution(Status.OPTIMAL, tokens, value, -negative_ns, value)
+    value, negative_ns, tokens = max(seen, key=lambda s: (s[1], s[0], s[2]))
+    return Solution(Status.INFEASIBLE, tokens, value, -negative_ns, value)
 
 
 def _schedules(

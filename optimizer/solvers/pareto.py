@@ -76,7 +76,9 @@ def _aim(problem: Problem, relaxation: Relaxation) -> tuple[int, ...]:
         first = fronts[0][-1][-1]
         if len(first.value) and first.value[-1] >= aim:
             return _read(problem, fronts, len(first.value) - 1)
-    raise SolverError("the incumbent was not found again: a defect of this solver, please report it")
+    raise SolverError(
+        "the incumbent was not found again: a defect of this solver, please report it"
+    )
 
 
 def frontier(problem: Problem) -> tuple[Solution, ...]:
@@ -104,7 +106,9 @@ def _grow(problem: Problem, bounds: Bounds) -> _Fronts:
             # Without a limit a cut stays in its layer; with none left there is no cut.
             below = layer - 1 if limited else layer
             can_cut = below >= 0 and i >= problem.earliest_cut
-            grown.append(_block(problem, bounds, fronts[0], i, layer, below if can_cut else None))
+            grown.append(
+                _block(problem, bounds, fronts[0], i, layer, below if can_cut else None)
+            )
         fronts.insert(0, grown)
     return fronts
 

@@ -129,23 +129,21 @@ def test_the_profile_owns_up(shipped: DeviceProfile) -> None:
 
 
 @pytest.mark.parametrize("dtype", ["fp32", "fp16", "bf16"])
-def test_deit_small_lies_between_its_launches_and_the_wider_model_read(
-    shipped: DeviceProfile, dtype: str
-) -> None:
-    """ViT-B/32 at 50 tokens does twice its work and was read at 40 ms in fp32."""
+def test_deit_small_is_bound_by_its_launches(shipped: DeviceProfile, dtype: str) -> None:
+    """At batch 1 the host is slower than the device: nothing that is cut saves time."""
     assert shipped.operators is not None
     table = shipped.table(DEIT_S.at(dtype=dtype))
     launch = shipped.operators.launch_ns
     block = (
         2 * launch.norm + 4 * launch.linear + launch.attention + launch.gelu + 2 * launch.add
     )
-    assert 12 * block < table.dense_ns < 40e6
-    # One tile of rows ends at 128 tokens: below it a token more costs next to nothing.
-    rise = np.diff(table.segment_ns[0]) / table.segment_ns[0, :-1]
-    assert np.argmax(rise) == 128 - 1
-    assert rise[128 - 1] > 10 * np.median(rise)
+    assert 12 * block < table.dense_ns < 1.1 * 12 * block
+    assert np.all(table.segment_ns[0] >= block)
 
 
-def test_the_file_is_small_enough_to_read() -> None:
-    text = (ROOT / "data" / "jetson.yaml").read_text(encoding="utf-8")
-    assert len(text.splitlines()) < 100
+def test_a_batch_of_eight_is_bound_by_the_device(shipped: DeviceProfile) -> None:
+    """Tiles of 128 rows end at every 16 tokens of 8 images, and half the tokens pay."""
+    table = shipped.table(DEIT_S.at(batch=8))
+    assert 1.5 * table.segment_ns[0, 95] < table.segment_ns[0, -1]
+    steps = np.flatnonzero(np.diff(table.segment_ns[0]) > 0.01 * table.segment_ns[0, :-1])
+    assert set((steps + 1) % 16) == {0}

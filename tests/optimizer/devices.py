@@ -25,7 +25,9 @@ TINY = Workload(
 """The smallest ViT that timm has; 160 x 160 pixels in patches of 16."""
 
 
-def profile_of(workload: Workload, block_ns: dict[int, int], **changes: object) -> DeviceProfile:
+def profile_of(
+    workload: Workload, block_ns: dict[int, int], **changes: object
+) -> DeviceProfile:
     """A measured profile whose blocks cost `block_ns`, by count from 1 to the full one."""
 
     def curve(scale: float) -> Curve:
@@ -46,9 +48,7 @@ def profile_of(workload: Workload, block_ns: dict[int, int], **changes: object) 
                 workload=workload,
                 blocks=curve(1),
                 mlps=curve(0.5),
-                cut=Curve(
-                    (Measurement(1, (10_000,)), Measurement(workload.tokens, (10_000,)))
-                ),
+                cut=Curve((Measurement(1, (10_000,)), Measurement(workload.tokens, (10_000,)))),
                 ends_ns=500_000,
             ),
         ),

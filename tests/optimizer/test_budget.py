@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 from optimizer.budget import Budget
 from optimizer.errors import BudgetError
 
-ALLOWED = "write a number with a unit, such as 20ms, 500us, 0.02s, or 60% of the unpruned latency"
+ALLOWED = (
+    "write a number with a unit, such as 20ms, 500us, 0.02s, or 60% of the unpruned latency"
+)
 RANGE = "is out of range: it must be above zero, at least 1 ns, and below 36 years"
 
 
@@ -54,8 +56,9 @@ def test_what_is_no_budget_says_what_one_is(text: str, message: str) -> None:
 
 @pytest.mark.parametrize("value", [0.0, -1.0, float("nan"), float("inf"), 1e20])
 def test_milliseconds_must_be_positive_and_finite(value: float) -> None:
-    with pytest.raises(BudgetError, match="budget_ms is .*: must be a positive finite number of ms"):
+    with pytest.raises(BudgetError) as caught:
         Budget.of_ms(value)
+    assert str(caught.value) == f"budget_ms is {value}: must be a positive finite number of ms"
 
 
 @given(ms=st.floats(1e-3, 1e6))
@@ -67,6 +70,7 @@ def test_rounding_never_widens_a_budget(ms: float) -> None:
 @given(text=st.text(max_size=20))
 def test_any_text_is_a_budget_or_a_budget_error(text: str) -> None:
     try:
-        assert Budget.parse(text).amount > 0
-    except BudgetError as error:
-        assert "\n" not in str(error)
+        amount = Budget.parse(text).amount
+    except BudgetError:
+        return
+    assert amount > 0

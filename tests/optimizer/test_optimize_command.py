@@ -48,14 +48,18 @@ def test_a_budget_gives_a_schedule(command: Run, profile: Path) -> None:
 
 
 def test_a_loose_budget_says_so(command: Run, profile: Path) -> None:
-    status, out, _ = command("--budget", "1s", "--device-profile", profile, "--model", "test_vit")
+    status, out, _ = command(
+        "--budget", "1s", "--device-profile", profile, "--model", "test_vit"
+    )
     assert status == 0
     assert "The unpruned model already meets the budget: every token stays." in out
     assert "The tightest budget that could be met is" in out
 
 
 def test_infeasible_is_an_answer_with_status_1(command: Run, profile: Path) -> None:
-    status, out, _ = command("--budget", "1us", "--device-profile", profile, "--model", "test_vit")
+    status, out, _ = command(
+        "--budget", "1us", "--device-profile", profile, "--model", "test_vit"
+    )
     assert status == 1
     assert "infeasible: no schedule meets the budget" in out
     assert "fastest" in out
@@ -110,7 +114,10 @@ def test_a_budget_that_is_none(command: Run, profile: Path, budget: str) -> None
 @pytest.mark.parametrize(
     ("model", "said"),
     [
-        ("deit_smal_patch16_224", "has no model 'deit_smal_patch16_224'; did you mean deit_small"),
+        (
+            "deit_smal_patch16_224",
+            "has no model 'deit_smal_patch16_224'; did you mean deit_small",
+        ),
         (
             "swin_tiny_patch4_window7_224",
             "swin_tiny_patch4_window7_224 is a SwinTransformer: only plain vision transformers",
@@ -169,7 +176,10 @@ def test_nothing_is_half_written(command: Run, profile: Path, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("args", "said"),
     [
-        (("--budget", "20ms"), "--device-profile is missing; for example: optimize --budget 20ms"),
+        (
+            ("--budget", "20ms"),
+            "--device-profile is missing; for example: optimize --budget 20ms",
+        ),
         (("--device-profile", "jetson"), "--budget is missing; for example: optimize"),
         (("--batch", "0"), "Invalid value for '--batch'"),
         (("--frobnicate",), "No such option"),

@@ -41,9 +41,10 @@ def test_a_hopeless_budget_gives_the_fastest_schedule() -> None:
     plan = optimize("test_vit", budget_ms=0.1, profile=PROFILE)
     assert plan.status is Status.INFEASIBLE
     assert plan.predicted_ns == plan.fastest_ns
-    assert optimize(
-        "test_vit", budget_ms=plan.fastest_ms, profile=PROFILE
-    ).status is Status.OPTIMAL
+    assert (
+        optimize("test_vit", budget_ms=plan.fastest_ms, profile=PROFILE).status
+        is Status.OPTIMAL
+    )
 
 
 def test_a_share_is_of_the_unpruned_latency() -> None:

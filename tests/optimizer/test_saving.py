@@ -39,7 +39,11 @@ def test_json_is_what_machines_read(plan: Plan, tmp_path: Path) -> None:
         ("format", 2, "format: found an integer 2, allowed is 1"),
         ("batch", 0, "batch: found an integer 0, allowed is an integer of 1 or more"),
         ("tokens", "12", "tokens: found text '12', allowed is a list"),
-        ("budget_ms", -1, "budget_ms: found an integer -1, allowed is a finite number of 0 or more"),
+        (
+            "budget_ms",
+            -1,
+            "budget_ms: found an integer -1, allowed is a finite number of 0 or more",
+        ),
         ("surprise", 1, "surprise: unknown key; known here are "),
     ],
 )

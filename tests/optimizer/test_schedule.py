@@ -18,7 +18,12 @@ from optimizer.schedule import Schedule
             1,
             "tokens[2] is 4, above the 3 that reach it: a dropped token cannot return",
         ),
-        ((6,), 5, 1, "tokens[0] is 6, above the 5 that reach it: a dropped token cannot return"),
+        (
+            (6,),
+            5,
+            1,
+            "tokens[0] is 6, above the 5 that reach it: a dropped token cannot return",
+        ),
     ],
 )
 def test_what_is_no_schedule_is_refused(

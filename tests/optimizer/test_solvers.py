@@ -18,7 +18,13 @@ from tests.optimizer.strategies import problems
 
 
 def staircase(
-    depth: int, full: int, seed: int, *, share: float, earliest: int, max_cuts: int | None = None
+    depth: int,
+    full: int,
+    seed: int,
+    *,
+    share: float,
+    earliest: int,
+    max_cuts: int | None = None,
 ) -> Problem:
     """A full-size problem on a made-up device: tile steps, slopes, dips and noise."""
     rng = np.random.default_rng(seed)

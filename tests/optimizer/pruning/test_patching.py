@@ -180,6 +180,15 @@ def test_an_unknown_choice_is_refused(choice: dict[str, Any], sentence: str) -> 
     assert anatomy(model) == parts
 
 
+def test_undoing_through_a_wrapper_is_refused() -> None:
+    """The model within stays cut, whole."""
+    model = apply(tiny(), losing(tiny(), 0, 5, 0, 0))
+    parts = anatomy(model)
+    with pytest.raises(ScheduleError, match="this OptimizedModule carries no schedule"):
+        undo(torch.compile(model, backend="eager"))
+    assert anatomy(model) == parts
+
+
 def test_a_model_without_weights_is_cut_too() -> None:
     """On the meta device shapes still follow the schedule; a random order needs weights."""
     model = tiny().to("meta")

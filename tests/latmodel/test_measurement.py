@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+from statistics import median
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from latmodel.errors import FieldError, MeasurementError
+from latmodel.fields import Fields
+from latmodel.measurement import Measurement
+from tests.latmodel.strategies import measurements
+
+several = st.lists(st.integers(1, 10**12), min_size=1, max_size=20)
+
+
+@pytest.mark.parametrize(
+    ("reading", "samples"),
+    [
+        (1000, (1000,)),
+        (1000.4, (1000,)),
+        (np.float64(12.6), (13,)),
+        (np.int32(7), (7,)),
+        (np.array(5.0), (5,)),
+        ([1, 2.0, np.float32(3)], (1, 2, 3)),
+        ((4,), (4,)),
+        (np.array([10.0, 20.0]), (10, 20)),
+        (range(1, 4), (1, 2, 3)),
+    ],
+)
+def test_one_reading_or_several_are_taken(reading: object, samples: tuple[int, ...]) -> None:
+    assert Measurement.of(64, reading).samples_ns == samples
+
+
+@pytest.mark.parametrize(
+    ("reading", "message"),
+    [
+        (float("nan"), "measure(64) gave nan: allowed are positive numbers of ns"),
+        (float("inf"), "measure(64) gave inf: allowed are positive numbers of ns"),
+        ([1, None], "measure(64) gave [1, None]: allowed are positive numbers of ns"),
+        ("fast", "measure(64) gave 'fast': allowed are positive numbers of ns"),
+        ("12", "measure(64) gave '12': allowed are positive numbers of ns"),
+        (["12"], "measure(64) gave ['12']: allowed are positive numbers of ns"),
+        (b"12", "measure(64) gave b'12': allowed are positive numbers of ns"),
+        (1 + 1j, "measure(64) gave (1+1j): allowed are positive numbers of ns"),
+        (None, "measure(64) gave None: allowed are positive numbers of ns"),
+        ([[1, 2]], "measure(64) gave [[1, 2]]: allowed are positive numbers of ns"),
+        (10**400, f"measure(64) gave {10**400}: allowed are positive numbers of ns"),
+        (0, "a sample at 64 tokens is 0 ns: must be positive"),
+        (0.3, "a sample at 64 tokens is 0 ns: must be positive"),
+        ([5, -2], "a sample at 64 tokens is -2 ns: must be positive"),
+        ([], "no sample at 64 tokens"),
+        (np.array([]), "no sample at 64 tokens"),
+    ],
+)
+def test_what_is_no_latency_is_refused(reading: object, message: str) -> None:
+    with pytest.raises(MeasurementError) as caught:
+        Measurement.of(64, reading)
+    assert str(caught.value) == message
+
+
+def test_a_count_must_be_positive() -> None:
+    with pytest.raises(MeasurementError, match="count is 0: must be 1 or more"):
+        Measurement(0, (1,))
+
+
+def test_centre_and_spread_by_hand() -> None:
+    """Of 90, 100, 130: centre 100; deviations 10, 0, 30 have the median 10."""
+    probe = Measurement(1, (130, 90, 100))
+    assert probe.centre_ns == 100
+    assert probe.spread == pytest.approx(0.14826)
+    assert probe.relative_error == pytest.approx(1.2533 * 0.14826 / 3**0.5)
+
+
+def test_one_sample_tells_nothing_of_its_spread() -> None:
+    assert Measurement(1, (5,)).relative_error == 0
+
+
+@given(samples=st.lists(st.integers(1, 10**9), min_size=3, max_size=15), late=several)
+def test_slow_outliers_of_the_slowest_sample_do_not_move_the_centre(
+    samples: list[int], late: list[int]
+) -> None:
+    """However late the slowest sample comes, the median stays where it is."""
+    samples.sort()
+    outlier = [*samples[:-1], samples[-1] + max(late)]
+    assert Measurement(1, tuple(outlier)).centre_ns == Measurement(1, tuple(samples)).centre_ns
+
+
+@given(samples=several)
+def test_order_of_samples_is_kept_and_does_not_matter(samples: list[int]) -> None:
+    ours, turned = Measurement(1, tuple(samples)), Measurement(1, tuple(samples[::-1]))
+    assert ours.samples_ns == tuple(samples)
+    assert (ours.centre_ns, ours.spread) == (turned.centre_ns, turned.spread)
+    assert abs(ours.centre_ns - median(samples)) <= 0.5
+
+
+@given(probe=measurements(st.integers(1, 10**6)))
+def test_reading_inverts_writing(probe: Measurement) -> None:
+    assert Measurement.from_fields(Fields(probe.to_dict())) == probe
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"count": 0}, "probe.count: found an integer 0, allowed is an integer of 1 or more"),
+        (
+            {"samples_ns": [3, True]},
+            "probe.samples_ns.1: found a yes/no value True, allowed is an integer of 1 or more",
+        ),
+        ({"samples_ns": 3}, "probe.samples_ns: found an integer 3, allowed is a list"),
+        ({"samples_ns": []}, "probe.samples_ns: no sample at 2 tokens"),
+        ({"unit": "ns"}, "probe.unit: unknown key; known here are count, samples_ns"),
+    ],
+)
+def test_a_malformed_probe_is_refused(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(FieldError) as caught:
+        Measurement.from_fields(Fields({"count": 2, "samples_ns": [4]} | change, "probe"))
+    assert str(caught.value) == message

@@ -1,0 +1,155 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from latmodel.errors import LatmodelError
+from latmodel.table import LatencyTable, ceil_ns
+from tests.latmodel.strategies import tables
+
+
+def by_hand() -> LatencyTable:
+    """Two blocks at 2 and 4 tokens."""
+    return LatencyTable(
+        counts=np.array([2, 4]),
+        segment_ns=np.array([[10, 20], [30, 40]]),
+        cut_ns=np.array([[5, 0], [6, 0]]),
+        fixed_ns=100,
+        relative_error=np.array([0.1, 0.2]),
+        origin="by hand",
+    )
+
+
+def looped_ns(table: LatencyTable, tokens: tuple[int, ...]) -> int:
+    """The slow, obvious oracle: block by block, as the class docstring says."""
+    counts = [int(count) for count in table.counts]
+    total, before = table.fixed_ns, counts[-1]
+    for block, count in enumerate(tokens):
+        column = counts.index(count)
+        total += int(table.segment_ns[block, column])
+        if count < before:
+            total += int(table.cut_ns[block, column])
+        before = count
+    return total
+
+
+@given(data=st.data(), table=tables())
+def test_latency_is_what_a_loop_over_the_blocks_adds_up(
+    data: st.DataObject, table: LatencyTable
+) -> None:
+    count = st.sampled_from([int(count) for count in table.counts])
+    drawn = data.draw(st.lists(count, min_size=table.depth, max_size=table.depth))
+    tokens = tuple(sorted(drawn, reverse=True))
+    assert table.latency_ns(tokens) == looped_ns(table, tokens)
+    assert isinstance(table.latency_ns(tokens), int)
+
+
+@given(table=tables())
+def test_keeping_every_token_costs_the_dense_latency(table: LatencyTable) -> None:
+    assert table.latency_ns((int(table.counts[-1]),) * table.depth) == table.dense_ns
+
+
+@pytest.mark.parametrize(
+    ("tokens", "latency"),
+    [
+        ((4, 4), 100 + 20 + 40),
+        ((4, 2), 100 + 20 + 30 + 6),
+        ((2, 2), 100 + 10 + 5 + 30),
+    ],
+)
+def test_a_cut_is_paid_once_where_tokens_drop(tokens: tuple[int, ...], latency: int) -> None:
+    assert by_hand().latency_ns(tokens) == latency
+    assert (by_hand().dense_ns, by_hand().depth) == (160, 2)
+
+
+@pytest.mark.parametrize(
+    ("tokens", "message"),
+    [
+        ((), "tokens must be 2 counts of the table"),
+        ((4,), "tokens must be 2 counts of the table"),
+        ((4, 4, 4), "tokens must be 2 counts of the table"),
+        ((5, 4), "tokens must be 2 counts of the table"),
+        ((4, 3), "a token count is not among the counts of the table"),
+        ((4, 0), "a token count is not among the counts of the table"),
+    ],
+)
+def test_counts_that_are_not_in_the_table_are_refused(
+    tokens: tuple[int, ...], message: str
+) -> None:
+    with pytest.raises(LatmodelError) as caught:
+        by_hand().latency_ns(tokens)
+    assert str(caught.value) == message
+
+
+def test_the_error_of_a_schedule_is_weighed_by_its_segments() -> None:
+    """Of 20 at 0.2 and 30 at 0.1, together 50: (4 + 3) / 50."""
+    assert by_hand().relative_error_of((4, 2)) == pytest.approx(7 / 50)
+    assert by_hand().relative_error_of((4, 4)) == pytest.approx(0.2)
+
+
+def test_a_schedule_that_costs_nothing_has_no_error() -> None:
+    table = replace(by_hand(), segment_ns=np.zeros((2, 2), dtype=np.int64))
+    assert table.relative_error_of((4, 4)) == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            {"segment_ns": np.array([[1, 2, 3], [1, 2, 3]])},
+            "segment_ns has shape (2, 3) and cut_ns (2, 2): both must be (depth, 2)",
+        ),
+        (
+            {"cut_ns": np.array([[1, 2]])},
+            "segment_ns has shape (2, 2) and cut_ns (1, 2): both must be (depth, 2)",
+        ),
+        (
+            {"segment_ns": np.zeros((0, 2)), "cut_ns": np.zeros((0, 2))},
+            "segment_ns has shape (0, 2) and cut_ns (0, 2): both must be (depth, 2)",
+        ),
+        ({"counts": np.array([4, 2])}, "counts must be positive and ascend"),
+        ({"counts": np.array([4, 4])}, "counts must be positive and ascend"),
+        ({"counts": np.array([0, 4])}, "counts must be positive and ascend"),
+        ({"relative_error": np.array([0.1])}, "relative_error must hold one value per count"),
+        ({"fixed_ns": -1}, "a latency is negative"),
+        ({"segment_ns": np.array([[1, -2], [3, 4]])}, "a latency is negative"),
+        ({"cut_ns": np.array([[-1, 0], [0, 0]])}, "a latency is negative"),
+    ],
+)
+def test_a_table_that_contradicts_itself_is_refused(
+    change: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(LatmodelError) as caught:
+        replace(by_hand(), **change)
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("name", ["counts", "segment_ns", "cut_ns", "relative_error"])
+def test_a_table_cannot_be_changed(name: str) -> None:
+    with pytest.raises(ValueError, match="read-only"):
+        getattr(by_hand(), name)[...] = 0
+
+
+@given(latency=st.floats(0, 2.0**62))
+def test_whole_nanoseconds_are_rounded_up(latency: float) -> None:
+    """Never below, and by less than one."""
+    (whole,) = ceil_ns([latency])
+    assert int(whole) - 1 < latency <= int(whole)
+
+
+def test_rounding_by_hand() -> None:
+    assert ceil_ns([[0, 1e-9], [1, 1.5]]).tolist() == [[0, 1], [1, 2]]
+    assert ceil_ns(7.2).shape == ()
+    assert ceil_ns([]).tolist() == []
+
+
+@pytest.mark.parametrize("wrong", [-1, -1e-9, np.nan, np.inf, -np.inf, 2.0**63])
+def test_what_is_no_latency_is_not_rounded(wrong: float) -> None:
+    with pytest.raises(LatmodelError) as caught:
+        ceil_ns([1.0, wrong])
+    assert str(caught.value) == "a latency is negative, not finite or beyond 2**63 ns"
