@@ -31,7 +31,13 @@ def build_model(name: str, **options: Any) -> nn.Module:
         near = difflib.get_close_matches(base, timm.list_models(), n=3, cutoff=0.5)
         advice = f"did you mean {', '.join(near)}?" if near else "see timm.list_models()"
         raise UnknownModelError(f"timm {timm.__version__} has no model {name!r}; {advice}")
-    model: nn.Module = timm.create_model(name, **options)
+    try:
+        model: nn.Module = timm.create_model(name, **options)
+    except RuntimeError as error:  # timm's, for a pretrained tag that it does not know
+        base = name.split(".", maxsplit=1)[0]
+        raise UnknownModelError(
+            f"timm {timm.__version__} has no model {name!r}: {error}; did you mean {base}?"
+        ) from None
     return model.eval()
 
 
@@ -61,51 +67,65 @@ def describe(model: nn.Module | str, *, batch: int = 1, dtype: str = "fp32") -> 
 
 def _describe(model: nn.Module, name: str, batch: int, dtype: str) -> Workload:
     # The classes that timm names; a subclass, such as a cut model, is one of them too.
-    from timm.models import vision_transformer as vit  # noqa: PLC0415
+    from timm.layers import PatchEmbed  # type: ignore[attr-defined]  # noqa: PLC0415
+    from timm.models.vision_transformer import VisionTransformer  # noqa: PLC0415
 
-    if not isinstance(model, vit.VisionTransformer):
+    if not isinstance(model, VisionTransformer):
         raise WorkloadError(
             f"{name} is a {type(model).__name__}: only plain vision transformers "
             "(timm's VisionTransformer: ViT, DeiT, DINOv2, CLIP, SigLIP ...) keep one "
             "sequence of tokens from block to block that can be cut"
         )
-    blocks: list[Any] = list(model.blocks)
-    for block in blocks:
-        attention = getattr(block, "attn", None)
-        # timm imports its Attention there, in every version since 1.0.
-        ordinary = isinstance(block, vit.Block) and isinstance(attention, vit.Attention)  # type: ignore[attr-defined]
-        if not ordinary:
-            raise WorkloadError(
-                f"{name} has blocks of {type(block).__name__} with "
-                f"{type(attention).__name__}: only timm's ordinary Block with Attention, "
-                "one after the other with an MLP, can be cut between the two"
-            )
     embed: Any = model.patch_embed
-    if not hasattr(embed, "proj") or not hasattr(embed.proj, "kernel_size"):
+    if not isinstance(embed, PatchEmbed):
         raise WorkloadError(
             f"{name} embeds its patches by a {type(embed).__name__}: a convolutional stem's "
             "latency does not follow from token counts"
         )
-    attention, kernel = blocks[0].attn, embed.proj.kernel_size
-    width, gated = _mlp(blocks[0].mlp, name)
-    head_dim = attention.qkv.out_features // (3 * attention.num_heads)
+    shapes = [_shapes(block, name) for block in model.blocks]
+    if not shapes or any(other != shapes[0] for other in shapes):
+        raise WorkloadError(
+            f"{name} has {len(shapes)} blocks of {len(set(map(str, shapes)))} shapes: there "
+            "must be at least one block, and all must be alike"
+        )
+    kernel = embed.proj.kernel_size
     return Workload(
         model=name,
-        depth=len(blocks),
+        depth=len(shapes),
         dim=model.embed_dim,
-        heads=attention.num_heads,
-        head_dim=head_dim,
-        mlp_width=width,
         tokens=embed.num_patches + model.num_prefix_tokens,
         prefix=model.num_prefix_tokens,
         patch_inputs=embed.proj.in_channels * kernel[0] * kernel[1],
         classes=model.num_classes,
         batch=batch,
         dtype=dtype,
-        gated_mlp=gated,
-        layer_scale=_acts(blocks[0].ls1),
-        qk_norm=_acts(attention.q_norm),
+        **shapes[0],
     )
+
+
+def _shapes(block: Any, name: str) -> dict[str, Any]:
+    """What a block's latency depends on, by the names of `Workload`."""
+    from timm.models import vision_transformer as vit  # noqa: PLC0415
+
+    attention: Any = getattr(block, "attn", None)
+    # timm imports its Attention there, in every version since 1.0.
+    plain = (vit.Block, vit.Attention)  # type: ignore[attr-defined]
+    if not (isinstance(block, plain[0]) and isinstance(attention, plain[1])):
+        raise WorkloadError(
+            f"{name} has blocks of {type(block).__name__} with {type(attention).__name__}: "
+            "only timm's ordinary Block with Attention, one after the other with an MLP, can "
+            "be cut between the two"
+        )
+    parts: Any = block
+    width, gated = _mlp(parts.mlp, name)
+    return {
+        "heads": attention.num_heads,
+        "head_dim": attention.qkv.out_features // (3 * attention.num_heads),
+        "mlp_width": width,
+        "gated_mlp": gated,
+        "layer_scale": _acts(parts.ls1),
+        "qk_norm": _acts(attention.q_norm),
+    }
 
 
 def _acts(module: nn.Module) -> bool:

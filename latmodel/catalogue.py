@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 from pathlib import Path
 
 from latmodel.errors import LatmodelError, ProfileError, UnknownProfileError
@@ -33,9 +34,10 @@ def read_profile(name_or_path: str | Path) -> DeviceProfile:
     'jetson'
     """
     path = Path(name_or_path)
-    if path.is_dir():
+    # os.path, unlike Path, answers False for a name that no file can have.
+    if os.path.isdir(path):  # noqa: PTH112
         raise ProfileError(f"{path}: is a folder; a device profile is a YAML file")
-    if not path.exists():
+    if not os.path.exists(path):  # noqa: PTH110
         path = _shipped(path)
     mapping = read_yaml(path)
     try:

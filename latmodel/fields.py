@@ -17,6 +17,9 @@ __all__ = ["Fields"]
 
 _Value = TypeVar("_Value")
 
+_LARGEST = 2**53
+"""In ns, 104 days; every integer up to it is exact as a float too, and sums fit 64 bits."""
+
 _KINDS = {
     type(None): "nothing",
     bool: "a yes/no value",
@@ -98,6 +101,8 @@ class Fields:
             raise self.refuse(name, value, allowed)
         if minimum is not None and value < minimum:
             raise self.refuse(name, value, allowed)
+        if abs(value) > _LARGEST:
+            raise self.refuse(name, value, f"{allowed} and at most {_LARGEST}")
         return value
 
     def number(self, name: str, *, minimum: float | None = None) -> float:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import stat
 import tempfile
 from collections.abc import Hashable, Mapping
 from pathlib import Path
@@ -146,6 +148,22 @@ def _refuse_unplain(text: str) -> None:
             raise FieldError(f"line {line}: nested deeper than {MAX_DEPTH} levels")
 
 
+# YAML 1.1 takes 12:30 for 750, 010 for 8 and 1_000 for 1000: numbers that a person would
+# not read so. Only plain decimal numbers are numbers here; the rest stays text.
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, form) for tag, form in forms if not tag.endswith((":int", ":float"))]
+    for first, forms in _Parser.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:int", re.compile(r"[-+]?(0|[1-9][0-9]*)$"), list("-+0123456789")
+)
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"[-+]?([0-9]+\.[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?$|[-+]?\.(inf|nan)$"),
+    list("-+0123456789."),
+)
+
+
 class _Dumper(yaml.SafeDumper):
     """Writes lists of plain numbers on one line, so that a profile stays readable."""
 
@@ -178,22 +196,44 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
     """Write a text file atomically: a reader sees the old file or the new, never a part.
 
     Raises:
-        ProfileError: the folder cannot be written.
+        ProfileError: the place cannot be written.
     """
-    place = Path(path)
-    temporary: str | None = None
+    require_target(path)
+    place = Path(path).resolve()  # a link stays a link to what is written
     try:
-        handle, temporary = tempfile.mkstemp(dir=place.parent, prefix=f".{place.name}.")
+        handle, temporary = tempfile.mkstemp(dir=place.parent, prefix=f".{place.name[:50]}.")
+    except OSError as error:
+        raise ProfileError(f"{path}: cannot write: {error.strerror or error}") from None
+    try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(text)
             _to_disk(file)
         # mkstemp makes the file private; a profile is as public as its folder allows.
         Path(temporary).chmod(0o666 & ~_umask())
         Path(temporary).replace(place)
-    except OSError as error:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
-        raise ProfileError(f"{place}: cannot write: {error.strerror or error}") from None
+    except BaseException as error:
+        Path(temporary).unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise ProfileError(f"{path}: cannot write: {error.strerror or error}") from None
+        raise
+
+
+def require_target(path: str | os.PathLike[str]) -> None:
+    """Refuse a place that cannot be written, before the work whose result goes there.
+
+    Raises:
+        ProfileError: its folder is not there or may not be written, or what stands there
+            is no regular file (a folder, a device, a pipe).
+    """
+    place = Path(path)
+    if not place.parent.is_dir():
+        raise ProfileError(f"{place}: cannot write: there is no folder {place.parent}")
+    if place.is_dir():
+        raise ProfileError(f"{place}: cannot write: Is a directory")
+    if place.exists() and not stat.S_ISREG(place.stat().st_mode):
+        raise ProfileError(f"{place}: cannot write: is no regular file")
+    if not os.access(place.parent, os.W_OK):
+        raise ProfileError(f"{place}: cannot write: Permission denied")
 
 
 def _to_disk(file: IO[str]) -> None:

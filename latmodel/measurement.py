@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-from latmodel.errors import MeasurementError
+import numpy as np
+import numpy.typing as npt
+
+from latmodel.errors import FieldError, MeasurementError
 from latmodel.fields import Fields
 
 __all__ = ["Measurement"]
@@ -18,6 +21,13 @@ _SIGMA_PER_MAD = 1.4826
 
 Source: Rousseeuw and Croux 1993, doi:10.1080/01621459.1993.10476408."""
 
+_INTERRUPTED = 1.5
+"""A call slower than the fastest by this factor was interrupted, not slow.
+
+Source: on a 2-core machine with one core taken by another process, PyTorch's thread pool
+waits for the thread that lost its core, and calls take 5 to 15 times as long; undisturbed,
+they stay within 20 % of each other."""
+
 _SIGMA_OF_MEDIAN = 1.2533
 """The median of n normal samples has sqrt(pi/2) times the standard error of their mean."""
 
@@ -25,6 +35,8 @@ _SIGMA_OF_MEDIAN = 1.2533
 @dataclass(frozen=True, slots=True)
 class Measurement:
     """Raw timings at one token count; nothing is thrown away.
+
+    Calls that something else interrupted stay in the record, but not in the estimate.
 
     Attributes:
         count: tokens, prefix included.
@@ -60,33 +72,49 @@ class Measurement:
         Raises:
             MeasurementError: a reading is not a positive finite number.
         """
-        readings: list[Any] = [reading]
-        if isinstance(reading, Iterable) and not isinstance(reading, (str, bytes)):
-            readings = list(reading)
+        # numpy tells numbers from text, nothing and ragged lists by the type it would need.
         try:
-            samples = tuple(round(float(value)) for value in readings)
-        except (TypeError, ValueError, OverflowError):
+            readings = np.asarray(list(reading) if isinstance(reading, Iterator) else reading)
+        except ValueError:
+            readings = np.asarray(None)
+        if readings.dtype.kind not in "iuf" or readings.ndim > 1 or not _finite(readings):
             raise MeasurementError(
                 f"measure({count}) gave {reading!r}: allowed are positive numbers of ns"
-            ) from None
-        return cls(count, samples)
+            )
+        return cls(count, tuple(round(float(value)) for value in readings.ravel()))
+
+    @property
+    def steady_ns(self) -> tuple[int, ...]:
+        """The samples of calls that ran undisturbed, in the order they were taken.
+
+        They lie between the fastest that is no oddity, which means that a tenth of all
+        samples (two, where there are three or more) are within half as much again, and
+        half as much again. All samples, where no two agree so far.
+        """
+        support = 1 if len(self.samples_ns) < 3 else max(2, len(self.samples_ns) // 10)
+        for fastest in sorted(self.samples_ns):
+            limit = _INTERRUPTED * fastest
+            steady = tuple(s for s in self.samples_ns if fastest <= s <= limit)
+            if len(steady) >= support:
+                return steady
+        return self.samples_ns
 
     @property
     def centre_ns(self) -> int:
-        """The median: half of all slow outliers cannot move it beyond the fast half."""
-        return round(median(self.samples_ns))
+        """The median of the steady samples."""
+        return round(median(self.steady_ns))
 
     @property
     def spread(self) -> float:
-        """One robust standard deviation of a single sample, as a fraction of the centre."""
+        """One robust standard deviation of a steady sample, as a fraction of the centre."""
         centre = self.centre_ns
-        deviations = [abs(sample - centre) for sample in self.samples_ns]
+        deviations = [abs(sample - centre) for sample in self.steady_ns]
         return _SIGMA_PER_MAD * median(deviations) / centre
 
     @property
     def relative_error(self) -> float:
         """One standard deviation of the centre itself, as a fraction of it; 0 if unknown."""
-        return _SIGMA_OF_MEDIAN * self.spread / math.sqrt(len(self.samples_ns))
+        return _SIGMA_OF_MEDIAN * self.spread / math.sqrt(len(self.steady_ns))
 
     def to_dict(self) -> dict[str, object]:
         """As plain values."""
@@ -99,8 +127,14 @@ class Measurement:
         Raises:
             FieldError: a field is missing, unknown, of the wrong type or not positive.
         """
-        measurement = cls(
-            source.integer("count", minimum=1), source.integers("samples_ns", minimum=1)
-        )
+        count = source.integer("count", minimum=1)
+        samples = source.integers("samples_ns", minimum=1)
         source.finish()
-        return measurement
+        try:
+            return cls(count, samples)
+        except MeasurementError as error:
+            raise FieldError(f"{source.path('samples_ns')}: {error}") from None
+
+
+def _finite(readings: npt.NDArray[Any]) -> bool:
+    return bool(np.isfinite(readings).all())

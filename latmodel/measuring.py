@@ -103,7 +103,7 @@ def probe_profile(
                 rows=1,
             ),
         ),
-        warnings=_warnings(curves),
+        warnings=(*_warnings(curves), *_inconsistent(error)),
         environment=environment,
         curves=(curves,),
     )
@@ -137,6 +137,16 @@ def _probe_parts(
         mlps=curve("MLP halves", timer.mlps_ns, min(_MLP_PROBES, max_probes)),
         cut=curve("a cut", timer.cut_ns, min(_CUT_PROBES, max_probes)),
     )
+
+
+def _inconsistent(error: float) -> tuple[str, ...]:
+    if error <= _NOISY:
+        return ()
+    advice = (
+        f"the parts come to {error:.0%} more or less than the whole model: the machine's speed "
+        "changed while it was timed; close other programs and probe again"
+    )
+    return (advice,)
 
 
 def _warnings(curves: WorkloadCurves) -> tuple[str, ...]:

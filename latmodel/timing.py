@@ -32,6 +32,7 @@ def time_ns(
     most: int = 50,
     target: float = 0.01,
     limit_s: float = 1.0,
+    patience_s: float = 6.0,
 ) -> tuple[int, ...]:
     """Samples of one callable's latency, in ns; every one is returned.
 
@@ -39,10 +40,12 @@ def time_ns(
         call: what is timed.
         synchronize: waits until the device has done what `call` queued.
         warmup: calls before the first sample, for caches, allocators and clocks.
-        least: samples taken whatever their spread.
+        least: steady samples taken whatever their spread; at least so many in all.
         most: samples taken at most.
         target: stop when one standard error of the median is below this fraction of it.
-        limit_s: stop when the samples took this long together, in seconds, `least` kept.
+        limit_s: stop when the samples took this long together, in seconds.
+        patience_s: the same, while fewer than `least` samples are steady: another program
+            that takes the processor for a while is waited for.
     """
     for _ in range(warmup):
         call()
@@ -52,9 +55,11 @@ def time_ns(
         samples.append(_once_ns(call, synchronize))
         if len(samples) < least:
             continue
-        if sum(samples) > limit_s * 1e9:
+        measured = Measurement(1, tuple(samples))
+        enough = len(measured.steady_ns) >= least
+        if sum(samples) > (limit_s if enough else patience_s) * 1e9:
             break
-        if Measurement(1, tuple(samples)).relative_error < target:
+        if enough and measured.relative_error < target:
             break
     return tuple(samples)
 

@@ -14,6 +14,9 @@ DTYPES = ("fp32", "fp16", "bf16")
 
 _COUNTS = ("depth", "dim", "heads", "head_dim", "mlp_width", "tokens", "batch", "patch_inputs")
 
+_MOST = {"depth": 1000, "tokens": 100_000}
+"""Far above any model, and low enough for a latency table in memory; 10 million for others."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workload:
@@ -37,8 +40,8 @@ class Workload:
         qk_norm: queries and keys are normalised per head.
 
     Raises:
-        WorkloadError: a count is not positive, the prefix leaves no patch, or the dtype
-            is not one of `DTYPES`.
+        WorkloadError: a count is not positive or absurdly large, the prefix leaves no
+            patch, or the dtype is not one of `DTYPES`.
 
     >>> deit = Workload(model="deit_small_patch16_224", depth=12, dim=384, heads=6,
     ...     head_dim=64, mlp_width=1536, tokens=197, prefix=1, patch_inputs=768, classes=1000)
@@ -67,6 +70,10 @@ class Workload:
             value = getattr(self, name)
             if value < 1:
                 raise WorkloadError(f"{name} is {value}: must be 1 or more")
+            if value > _MOST.get(name, 10**7):
+                raise WorkloadError(
+                    f"{name} is {value}: must be at most {_MOST.get(name, 10**7)}"
+                )
         if not 0 <= self.prefix < self.tokens:
             raise WorkloadError(
                 f"prefix is {self.prefix}: must be 0 or more and below tokens ({self.tokens})"

@@ -78,7 +78,8 @@ def verification_lines(found: Verification) -> list[str]:
         _row(
             "measured",
             f"{found.measured_ns / 1e6:.2f} ms on {found.device}, {verdict}; middle half "
-            f"{low / 1e6:.2f} to {high / 1e6:.2f} ms, {len(found.pruned_ns)} rounds",
+            f"{low / 1e6:.2f} to {high / 1e6:.2f} ms, {len(found.pruned_ns)} rounds, "
+            f"{found.disturbed} calls disturbed",
         ),
         _row(
             "unpruned",

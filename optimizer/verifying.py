@@ -12,13 +12,18 @@ import torch
 from torch import nn
 
 from latmodel.architectures import build_model
-from latmodel.runtimes.torch_eager import TORCH_DTYPES, synchronizer
+from latmodel.measurement import Measurement
+from latmodel.runtimes.torch_eager import TORCH_DTYPES, find_device, synchronizer
 from latmodel.timing import interleave_ns
 from optimizer.errors import VerificationError
 from optimizer.plan import Plan
 from optimizer.pruning import apply
+from optimizer.pruning.twinning import twin
 
 __all__ = ["Verification", "executed_counts", "verify"]
+
+_PATIENCE = 4
+"""Times as many rounds as asked for, at most, where something else takes the processor."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,19 +51,36 @@ class Verification:
     dense_ns: tuple[int, ...]
 
     @property
-    def measured_ns(self) -> float:
-        """The median of the cut model."""
-        return median(self.pruned_ns)
+    def _pruned(self) -> Measurement:
+        return Measurement(self.executed[-1], self.pruned_ns)
 
     @property
-    def measured_dense_ns(self) -> float:
-        """The median of the uncut model."""
-        return median(self.dense_ns)
+    def _dense(self) -> Measurement:
+        return Measurement(self.executed[-1], self.dense_ns)
+
+    @property
+    def measured_ns(self) -> int:
+        """The median of the cut model's undisturbed calls (see `Measurement.steady_ns`)."""
+        return self._pruned.centre_ns
+
+    @property
+    def measured_dense_ns(self) -> int:
+        """The median of the uncut model's undisturbed calls."""
+        return self._dense.centre_ns
 
     @property
     def ratio(self) -> float:
         """Cut over uncut: the median over rounds, each a pair taken side by side."""
-        return median(p / d for p, d in zip(self.pruned_ns, self.dense_ns, strict=True))
+        cut, uncut = set(self._pruned.steady_ns), set(self._dense.steady_ns)
+        pairs = list(zip(self.pruned_ns, self.dense_ns, strict=True))
+        steady = [(p, d) for p, d in pairs if p in cut and d in uncut]
+        return median(p / d for p, d in steady or pairs)
+
+    @property
+    def disturbed(self) -> int:
+        """Calls of either that something else interrupted, left out of the medians."""
+        steady = len(self._pruned.steady_ns) + len(self._dense.steady_ns)
+        return len(self.pruned_ns) + len(self.dense_ns) - steady
 
     @property
     def predicted_ratio(self) -> float:
@@ -72,8 +94,11 @@ class Verification:
 
     @property
     def spread_ns(self) -> tuple[float, float]:
-        """The middle half of the cut model's samples: its quartiles."""
-        low, _, high = quantiles(self.pruned_ns, n=4)
+        """The middle half of the cut model's undisturbed calls: its quartiles."""
+        steady = self._pruned.steady_ns
+        if len(steady) < 2:
+            return float(steady[0]), float(steady[0])
+        low, _, high = quantiles(steady, n=4)
         return low, high
 
     @property
@@ -95,6 +120,7 @@ class Verification:
             "predicted_ratio": round(self.predicted_ratio, 6),
             "measured_ratio": round(self.ratio, 6),
             "rounds": len(self.pruned_ns),
+            "disturbed": self.disturbed,
             "met": self.met,
         }
 
@@ -114,20 +140,24 @@ def verify(
         model: the uncut model, left as it is; by default timm's with random weights,
             which latency does not depend on.
         device: "cpu" or "cuda"; by default CUDA where there is one.
-        rounds: pairs of samples, 2 or more.
+        rounds: pairs of samples, 2 or more; up to four times as many are taken where
+            something else takes the processor.
         on_round: called after each round, for a progress bar.
 
     Raises:
         VerificationError: the counts that ran are not those planned, or `rounds` is
             below 2.
+        MeasurementError: no CPU or CUDA device has the name.
         UnsupportedModelError, ScheduleError: the model cannot be cut as planned.
     """
     if rounds < 2:
         raise VerificationError(f"rounds is {rounds}: must be 2 or more")
-    place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    dense: Any = model if model is not None else build_model(plan.model)
-    dense = _share_weights(dense).to(place, TORCH_DTYPES[plan.dtype]).eval()
-    pruned = apply(_share_weights(dense), plan.schedule, score=plan.score, dropped=plan.dropped)
+    place = find_device(device)
+    # A copy with weights of its own, since `to` would change the caller's; the cut model
+    # then shares them, so that both meet the same memory.
+    dense: Any = copy.deepcopy(model) if model is not None else build_model(plan.model)
+    dense = dense.to(place, TORCH_DTYPES[plan.dtype]).eval()
+    pruned = apply(twin(dense), plan.schedule, score=plan.score, dropped=plan.dropped)
     shape = (plan.batch, dense.patch_embed.proj.in_channels, *dense.patch_embed.img_size)
     images = torch.randn(shape, device=place, dtype=TORCH_DTYPES[plan.dtype])
     with torch.inference_mode():
@@ -137,11 +167,11 @@ def verify(
                 f"planned {plan.schedule.tokens} but {executed} ran: this is a defect, please "
                 "report it with the schedule file"
             )
-        samples = interleave_ns(
+        samples = _steady_rounds(
             {"dense": lambda: dense(images), "pruned": lambda: pruned(images)},
-            synchronize=synchronizer(place),
-            rounds=rounds,
-            on_round=on_round,
+            place,
+            rounds,
+            on_round,
         )
     return Verification(
         device=str(place),
@@ -153,6 +183,25 @@ def verify(
         pruned_ns=samples["pruned"],
         dense_ns=samples["dense"],
     )
+
+
+def _steady_rounds(
+    calls: dict[str, Callable[[], object]],
+    place: torch.device,
+    rounds: int,
+    on_round: Callable[[], object],
+) -> dict[str, tuple[int, ...]]:
+    """Samples in turn; rounds once more, a few times, while most calls were disturbed."""
+    samples: dict[str, tuple[int, ...]] = dict.fromkeys(calls, ())
+    for _ in range(_PATIENCE):
+        taken = interleave_ns(
+            calls, synchronize=synchronizer(place), rounds=rounds, on_round=on_round
+        )
+        samples = {name: samples[name] + taken[name] for name in calls}
+        steady = [len(Measurement(1, some).steady_ns) for some in samples.values()]
+        if min(steady) >= rounds / 2:
+            break
+    return samples
 
 
 def executed_counts(model: Any, images: torch.Tensor) -> tuple[int, ...]:
@@ -172,9 +221,3 @@ def executed_counts(model: Any, images: torch.Tensor) -> tuple[int, ...]:
         for hook in hooks:
             hook.remove()
     return tuple(seen)
-
-
-def _share_weights(model: nn.Module) -> Any:
-    """A copy of the modules around the same tensors: two models, one set of weights."""
-    tensors = (*model.parameters(), *model.buffers())
-    return copy.deepcopy(model, {id(tensor): tensor for tensor in tensors})

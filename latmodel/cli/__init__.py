@@ -13,12 +13,16 @@ __all__ = ["main"]
 
 
 @click.group(
+    invoke_without_command=True,
     epilog="Example: latmodel probe --model deit_small_patch16_224 --out here.yaml",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 @click.version_option(package_name="token-budget")
-def latmodel() -> None:
+@click.pass_context
+def latmodel(ctx: click.Context, /) -> None:
     """Measure devices and predict the latency of vision transformers on them."""
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
 
 
 for command in (predict, probe, profiles):

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from latmodel.catalogue import write_profile
-from latmodel.errors import ProfileError
+from latmodel.files import require_target
 from latmodel.measuring import probe_count, probe_profile
 from latmodel.workload import DTYPES
 
@@ -27,8 +27,7 @@ def probe(
     model: str, batch: int, dtype: str, device: str | None, max_probes: int, out: Path
 ) -> None:
     """Time a model's parts on this machine and write a device profile."""
-    if not out.parent.is_dir():
-        raise ProfileError(f"--out is {out}: there is no folder {out.parent}")
+    require_target(out)
     talk = Console(stderr=True)
     with talk.status("building the model"):
         # Seconds of imports, so only once the arguments are known to be good.

@@ -14,9 +14,29 @@ from latmodel.errors import MeasurementError
 from latmodel.timing import time_ns
 from latmodel.workload import Workload
 
-__all__ = ["TORCH_DTYPES", "TorchEager", "synchronizer"]
+__all__ = ["TORCH_DTYPES", "TorchEager", "find_device", "synchronizer"]
 
 TORCH_DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+
+
+def find_device(name: str | None = None) -> torch.device:
+    """The device of that name; by default CUDA where there is one, else the CPU.
+
+    Raises:
+        MeasurementError: no CPU or CUDA device has the name.
+    """
+    chosen = name or ("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(chosen)
+    except RuntimeError:
+        device = torch.device("meta")
+    if device.type not in ("cpu", "cuda"):
+        raise MeasurementError(f"device is {chosen!r}: must be cpu, cuda, or cuda:1 and so on")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        found = torch.cuda.device_count()
+        known = f"{found} CUDA devices" if found else "no CUDA device"
+        raise MeasurementError(f"device is {chosen!r}: torch finds {known} here; try cpu")
+    return device
 
 
 def synchronizer(device: torch.device) -> Any:
@@ -46,11 +66,8 @@ class TorchEager:
     def __init__(
         self, model: str, *, batch: int = 1, dtype: str = "fp32", device: str | None = None
     ) -> None:
-        name = device or ("cuda" if torch.cuda.is_available() else "cpu")
-        if name.startswith("cuda") and not torch.cuda.is_available():
-            raise MeasurementError("device is 'cuda': torch finds no CUDA device here; try cpu")
+        self._device = find_device(device)
         self.workload: Workload = describe(model, batch=batch, dtype=dtype)
-        self._device = torch.device(name)
         self._dtype = TORCH_DTYPES[dtype]
         self._model: Any = build_model(model).to(self._device, self._dtype)
         self._synchronize = synchronizer(self._device)

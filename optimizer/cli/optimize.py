@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from latmodel.errors import ProfileError
+from latmodel.files import require_target
 from latmodel.workload import DTYPES
 from optimizer import optimizing
 from optimizer.budget import Budget
@@ -79,8 +79,8 @@ def optimize(
     """Choose how many tokens each block of a vision transformer keeps, so that it meets a
     latency budget on a device.
     """  # noqa: D205 (click prints this as one paragraph)
-    if out is not None and not out.parent.is_dir():
-        raise ProfileError(f"--out is {out}: there is no folder {out.parent}")
+    if out is not None:
+        require_target(out)
     plan = _read(ctx, schedule) if schedule is not None else _solve(**question)
     feasible = plan.status is not Status.INFEASIBLE
     found = _verify(plan, rounds, device) if verify and feasible else None

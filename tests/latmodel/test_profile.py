@@ -44,9 +44,9 @@ def test_what_was_not_measured_is_refused_with_the_command_that_measures_it() ->
     with pytest.raises(ProfileError) as caught:
         PAPER.table(replace(PAPER_VIT, model="deit", depth=3).at(batch=8, dtype="fp16"))
     assert str(caught.value) == (
-        "profile 'paper' was measured for paper_vit at batch 1 in fp32, not for deit at batch 8 "
-        "in fp16 (they differ in depth, batch, dtype); measure it: latmodel probe --model deit "
-        "--batch 8 --dtype fp16 --out FILE"
+        "profile 'paper' was measured for paper_vit at batch 1 in fp32, not for deit at batch "
+        "8 in fp16 (they differ in depth, batch, dtype); measure it: latmodel probe --model "
+        "deit --batch 8 --dtype fp16 --out FILE"
     )
 
 
@@ -69,7 +69,7 @@ def test_what_is_empty_need_not_stand_in_the_file() -> None:
     assert DeviceProfile.from_fields(Fields(values), "paper") == bare
 
 
-@pytest.mark.parametrize("number", [2, 0, -1, 10**20])
+@pytest.mark.parametrize("number", [2, 0, -1, 10**9])
 def test_another_format_is_refused_before_anything_else(number: int) -> None:
     """A newer file may hold anything else; its number is all that matters."""
     with pytest.raises(FieldError) as caught:

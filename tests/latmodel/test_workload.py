@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -17,18 +18,28 @@ COUNTS = ("depth", "dim", "heads", "head_dim", "mlp_width", "tokens", "batch", "
 @pytest.mark.parametrize("name", COUNTS)
 @pytest.mark.parametrize("value", [0, -1])
 def test_counts_must_be_positive(name: str, value: int) -> None:
+    change: dict[str, Any] = {name: value}
     with pytest.raises(WorkloadError) as caught:
-        replace(PAPER_VIT, **{name: value})
+        replace(PAPER_VIT, **change)
     assert str(caught.value) == f"{name} is {value}: must be 1 or more"
+
+
+@pytest.mark.parametrize(
+    ("name", "most"), [("depth", 1000), ("tokens", 100_000), ("dim", 10**7), ("batch", 10**7)]
+)
+def test_counts_beyond_any_model_are_refused(name: str, most: int) -> None:
+    """A table of them would not fit into memory."""
+    change: dict[str, Any] = {name: most + 1}
+    with pytest.raises(WorkloadError) as caught:
+        replace(PAPER_VIT, **change)
+    assert str(caught.value) == f"{name} is {most + 1}: must be at most {most}"
 
 
 @pytest.mark.parametrize("prefix", [-1, 4, 5])
 def test_the_prefix_leaves_a_patch(prefix: int) -> None:
     with pytest.raises(WorkloadError) as caught:
         replace(PAPER_VIT, prefix=prefix)
-    assert str(caught.value) == (
-        f"prefix is {prefix}: must be 0 or more and below tokens (4)"
-    )
+    assert str(caught.value) == (f"prefix is {prefix}: must be 0 or more and below tokens (4)")
 
 
 def test_a_dtype_is_one_of_three() -> None:

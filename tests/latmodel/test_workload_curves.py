@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -36,7 +37,9 @@ def test_the_table_by_hand() -> None:
 
 def test_the_error_is_that_of_the_blocks() -> None:
     table = ON_PAPER.table()
-    assert table.relative_error.tolist() == ON_PAPER.blocks.relative_error(table.counts).tolist()
+    assert (
+        table.relative_error.tolist() == ON_PAPER.blocks.relative_error(table.counts).tolist()
+    )
 
 
 def test_noise_makes_no_attention_negative() -> None:
@@ -61,8 +64,9 @@ def test_dense_is_the_sum_of_the_parts(curves: WorkloadCurves) -> None:
 def test_every_curve_spans_1_to_the_full_count(name: str, low: int, high: int) -> None:
     counts = dict.fromkeys((low, high))
     short = Curve(tuple(Measurement(count, (9,)) for count in counts))
+    change: dict[str, Any] = {name: short}
     with pytest.raises(WorkloadError) as caught:
-        replace(ON_PAPER, **{name: short})
+        replace(ON_PAPER, **change)
     assert str(caught.value) == (
         f"{name} was probed from {low} to {high} tokens: must span 1 to 4"
     )

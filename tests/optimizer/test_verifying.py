@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import timm
 import torch
@@ -30,6 +32,8 @@ def test_the_model_given_is_left_as_it_was(plan: Plan) -> None:
     images = torch.randn(1, 3, 160, 160)
     before = model(images)
     verify(plan, model=model, device="cpu", rounds=2)
+    verify(replace(plan, dtype="bf16"), model=model, device="cpu", rounds=2)
+    assert next(model.parameters()).dtype == torch.float32
     assert torch.equal(model(images), before)
     assert executed_counts(model, images) == (TINY.tokens,) * TINY.depth
 

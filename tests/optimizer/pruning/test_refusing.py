@@ -70,7 +70,7 @@ def test_another_model_is_refused(name: str) -> None:
 def test_a_wrapped_or_derived_model_is_refused() -> None:
     """What a wrapper or a subclass does with tokens is not known."""
     assert refusal(nn.DataParallel(tiny())).startswith("found torch.nn.parallel")
-    compiled = torch.compile(tiny(), backend="eager")
+    compiled: Any = torch.compile(tiny(), backend="eager")
     assert refusal(compiled).startswith("found torch._dynamo.eval_frame.OptimizedModule:")
     own = OwnModel(img_size=32, patch_size=8, embed_dim=24, depth=4, num_heads=3)
     assert refusal(own).startswith(f"found {__name__}.OwnModel: supported are exactly")

@@ -93,9 +93,15 @@ def features(model: Any, batch: Tensor) -> Tensor:
     return tokens
 
 
-def anatomy(model: nn.Module) -> list[tuple[str, type, tuple[str, ...], bool]]:
+def anatomy(model: nn.Module) -> list[tuple[str, type, list[str], list[str], bool]]:
     """Everything about a model that `apply` could change but its numbers."""
     return [
-        (name, type(part), tuple(vars(part)), part.training)
+        (
+            name,
+            type(part),
+            list(vars(part)),
+            [buffer for buffer, _ in part.named_buffers(recurse=False)],
+            part.training,
+        )
         for name, part in model.named_modules()
     ]

@@ -1,0 +1,174 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import timm
+import torch
+from timm.layers import SwiGLU, SwiGLUPacked  # type: ignore[attr-defined]
+from timm.models.vision_transformer import (
+    Block,
+    ParallelScalingBlock,
+    ResPostBlock,
+    VisionTransformer,
+)
+
+from latmodel.architectures import build_model, describe
+from latmodel.errors import UnknownModelError, WorkloadError
+from latmodel.workload import Workload
+
+SIZES: dict[str, Any] = {
+    "img_size": 32,
+    "patch_size": 8,
+    "embed_dim": 24,
+    "depth": 2,
+    "num_heads": 3,
+    "num_classes": 5,
+}
+TINY = Workload(
+    model="VisionTransformer",
+    depth=2,
+    dim=24,
+    heads=3,
+    head_dim=8,
+    mlp_width=96,
+    tokens=17,
+    prefix=1,
+    patch_inputs=8 * 8 * 3,
+    classes=5,
+)
+
+
+def tiny(**options: Any) -> VisionTransformer:
+    """A model without weights."""
+    with torch.device("meta"):
+        return VisionTransformer(**(SIZES | options))
+
+
+def refused(model: Any) -> str:
+    with pytest.raises(WorkloadError) as caught:
+        describe(model)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "shapes"),
+    [
+        ({}, {}),
+        ({"mlp_ratio": 2}, {"mlp_width": 48}),
+        ({"reg_tokens": 4}, {"prefix": 5, "tokens": 21}),
+        ({"class_token": False, "global_pool": "avg"}, {"prefix": 0, "tokens": 16}),
+        ({"init_values": 1e-5}, {"layer_scale": True}),
+        ({"qk_norm": True}, {"qk_norm": True}),
+        ({"num_classes": 0}, {"classes": 0}),
+        ({"in_chans": 1}, {"patch_inputs": 64}),
+        ({"img_size": (32, 64)}, {"tokens": 33}),
+        ({"mlp_layer": SwiGLU, "mlp_ratio": 2}, {"mlp_width": 48, "gated_mlp": True}),
+        ({"mlp_layer": SwiGLUPacked, "mlp_ratio": 2}, {"mlp_width": 24, "gated_mlp": True}),
+    ],
+)
+def test_every_shape_is_read_off_the_model(
+    options: dict[str, Any], shapes: dict[str, Any]
+) -> None:
+    values = TINY.to_dict() | shapes
+    assert describe(tiny(**options)).to_dict() == values
+
+
+def test_batch_and_dtype_are_the_callers() -> None:
+    assert describe(tiny(), batch=8, dtype="bf16") == TINY.at(batch=8, dtype="bf16")
+
+
+def test_a_model_by_name_is_described_as_the_model_itself() -> None:
+    """Same shapes, same label; a name allocates no weight."""
+    assert describe(timm.create_model("test_vit")) == describe("test_vit")
+    assert describe("test_vit").model == "test_vit"
+
+
+def test_the_models_of_timm_that_are_no_vision_transformer_are_refused() -> None:
+    assert refused("swin_tiny_patch4_window7_224") == (
+        "swin_tiny_patch4_window7_224 is a SwinTransformer: only plain vision transformers "
+        "(timm's VisionTransformer: ViT, DeiT, DINOv2, CLIP, SigLIP ...) keep one sequence of "
+        "tokens from block to block that can be cut"
+    )
+    assert refused("xcit_nano_12_p16_224") == (
+        "xcit_nano_12_p16_224 is a Xcit: only plain vision transformers "
+        "(timm's VisionTransformer: ViT, DeiT, DINOv2, CLIP, SigLIP ...) keep one sequence of "
+        "tokens from block to block that can be cut"
+    )
+    assert refused(torch.nn.Linear(1, 1)).startswith("Linear is a Linear: only plain vision ")
+
+
+@pytest.mark.parametrize(
+    ("block", "attention"), [(ParallelScalingBlock, "NoneType"), (ResPostBlock, "Attention")]
+)
+def test_blocks_that_are_not_ordinary_are_refused(block: type, attention: str) -> None:
+    assert refused(tiny(block_fn=block)) == (
+        f"VisionTransformer has blocks of {block.__name__} with {attention}: only timm's "
+        "ordinary Block with Attention, one after the other with an MLP, can be cut between "
+        "the two"
+    )
+
+
+def test_one_odd_block_among_ordinary_ones_is_refused() -> None:
+    model = tiny()
+    model.blocks[1] = ResPostBlock(24, 3)
+    assert refused(model).startswith("VisionTransformer has blocks of ResPostBlock with ")
+
+
+def test_an_unknown_mlp_is_refused() -> None:
+    class OtherMlp(torch.nn.Identity):
+        pass
+
+    model = tiny()
+    for block in model.blocks:
+        block.mlp = OtherMlp()
+    assert refused(model) == (
+        "VisionTransformer has an MLP of OtherMlp: known are Mlp, GluMlp and SwiGLU"
+    )
+
+
+def test_blocks_that_differ_are_refused() -> None:
+    """One set of shapes describes them all."""
+    model = tiny()
+    model.blocks[1] = Block(24, 3, mlp_ratio=2)
+    assert refused(model) == (
+        "VisionTransformer has 2 blocks of 2 shapes: there must be at least one block, and all "
+        "must be alike"
+    )
+
+
+def test_a_model_without_blocks_is_refused() -> None:
+    assert refused(tiny(depth=0)).startswith("VisionTransformer has 0 blocks of 0 shapes: ")
+
+
+def test_a_convolutional_stem_is_refused() -> None:
+    """Its latency does not follow from token counts."""
+    assert refused("vit_tiny_r_s16_p8_224") == (
+        "vit_tiny_r_s16_p8_224 embeds its patches by a HybridEmbed: a convolutional stem's "
+        "latency does not follow from token counts"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [
+        (
+            "deit_smal_patch16_224",
+            "did you mean deit_small_patch16_224, deit3_small_patch16_224, "
+            "vit_small_patch16_224?",
+        ),
+        ("qqqq", "see timm.list_models()"),
+        ("", "see timm.list_models()"),
+        ("hf-hub:someone/something", "see timm.list_models()"),
+    ],
+)
+def test_an_unknown_model_names_the_near_ones(name: str, near: str) -> None:
+    with pytest.raises(UnknownModelError) as caught:
+        describe(name)
+    assert str(caught.value) == f"timm {timm.__version__} has no model {name!r}; {near}"
+
+
+def test_a_model_is_built_ready_to_run() -> None:
+    model = build_model("test_vit", num_classes=3)
+    assert not model.training
+    assert describe(model).classes == 3
