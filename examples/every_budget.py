@@ -1,6 +1,6 @@
 """What each budget buys: the whole frontier of one model on one device, from one solve.
 
-    python examples/every_budget.py vit_base_patch16_224 jetson
+python examples/every_budget.py vit_base_patch16_224 jetson
 """
 
 from __future__ import annotations

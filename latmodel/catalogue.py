@@ -35,10 +35,10 @@ def read_profile(name_or_path: str | Path) -> DeviceProfile:
     """
     path = Path(name_or_path)
     # os.path, unlike Path, answers False for a name that no file can have.
+    if not os.path.exists(path) or (os.path.isdir(path) and _name(path)):  # noqa: PTH110, PTH112
+        path = _shipped(path)
     if os.path.isdir(path):  # noqa: PTH112
         raise ProfileError(f"{path}: is a folder; a device profile is a YAML file")
-    if not os.path.exists(path):  # noqa: PTH110
-        path = _shipped(path)
     mapping = read_yaml(path)
     try:
         return DeviceProfile.from_fields(Fields(mapping), path.stem)
@@ -47,15 +47,20 @@ def read_profile(name_or_path: str | Path) -> DeviceProfile:
 
 
 def _shipped(asked: Path) -> Path:
-    known = shipped_profiles()
-    name = asked.stem if asked.suffix == ".yaml" else asked.name
-    if asked.parent == Path() and name in known:
+    known, name = shipped_profiles(), _name(asked)
+    if name is not None:
         return data_folder() / f"{name}.yaml"
-    near = difflib.get_close_matches(name, known, n=3, cutoff=0.4) or known
+    near = difflib.get_close_matches(asked.stem, known, n=3, cutoff=0.4) or known
     raise UnknownProfileError(
         f"{asked}: no such file and no shipped profile of that name; shipped are "
         f"{', '.join(near)}; measure this machine with: latmodel probe --out here.yaml"
     )
+
+
+def _name(asked: Path) -> str | None:
+    """The shipped profile that a bare name means, with or without `.yaml`."""
+    name = asked.stem if asked.suffix == ".yaml" else asked.name
+    return name if asked.parent == Path() and name in shipped_profiles() else None
 
 
 def write_profile(path: str | Path, profile: DeviceProfile) -> None:

@@ -125,17 +125,21 @@ def cut_operators(workload: Workload, counts: Int64) -> tuple[Operator, ...]:
     maps = workload.batch * workload.heads
     product = {"batch": maps, "m": full, "n": full, "k": workload.head_dim}
     over_map = {"rows": maps * full, "width": full}
+    values = {"rows": maps * full, "width": workload.head_dim}
+    # One number per token: maximum, division, sums, addition, top-k, sort, means of them.
     over_tokens = Operator("norm", {"rows": workload.batch, "width": full})
     kept = Operator("add", {"rows": workload.batch * counts, "width": workload.dim})
     dropped = Operator("add", {"rows": workload.batch * full, "width": workload.dim})
     return (
         Operator("bmm", product),
         Operator("softmax", over_map),
-        Operator("norm", over_map),  # from the map to one score per token
-        over_tokens,  # top-k: a few passes over one number per token
-        over_tokens,  # and the kept ones back in order
+        Operator("norm", over_map),  # from the map to the attention that each token receives
+        Operator("softmax", values),
+        Operator("norm", values),  # from the values to one number per token
+        *[over_tokens] * 7,
         kept,  # gather
-        dropped,  # average of what is dropped
+        dropped,  # gather of what is dropped
+        dropped,  # and its mean
         kept,  # concat
     )
 
@@ -193,7 +197,7 @@ def _beyond(values: Int64, fitted: tuple[int, int]) -> Floats:
 def _warnings(workload: Workload, operators: OperatorModel) -> Iterator[str]:
     low, high = operators.fitted_rows
     least, most = workload.batch, workload.batch * workload.tokens
-    if least < low or most > high:
+    if most > high:  # too few rows are where schedules seldom go; their error says it
         yield (
             f"the table spans {least} to {most} rows (batch x tokens), the readings behind it "
             f"{low} to {high}: outside, tiles and waves are extrapolated and the error grows"

@@ -80,7 +80,7 @@ class Curve:
     def _asked(self, counts: npt.ArrayLike) -> _Floats:
         asked = np.asarray(counts, dtype=np.float64)
         low, high = self.probes[0].count, self.probes[-1].count
-        if asked.size and (asked.min() < low or asked.max() > high):
+        if asked.size and not (asked.min() >= low and asked.max() <= high):  # nor NaN
             raise LatmodelError(
                 f"the curve was probed from {low} to {high} tokens; asked for "
                 f"{asked.min():g} to {asked.max():g}"

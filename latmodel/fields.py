@@ -114,6 +114,8 @@ class Fields:
         value = self.raw(name)
         if not isinstance(value, str) or not value.strip():
             raise self.refuse(name, value, "text that is not empty")
+        if any("\ud800" <= letter <= "\udfff" for letter in value):
+            raise self.refuse(name, value, "text that UTF-8 can hold")
         return value
 
     def choice(self, name: str, choices: tuple[str, ...]) -> str:

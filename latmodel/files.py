@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import stat
 import tempfile
 from collections.abc import Hashable, Mapping
 from pathlib import Path
@@ -171,11 +170,18 @@ class _Dumper(yaml.SafeDumper):
         return True
 
 
+def _represent_text(dumper: _Dumper, text: str) -> yaml.Node:
+    # Unquoted, a break or a mark that has no picture may come back as something else.
+    style = None if text.isprintable() else '"'
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
 def _represent_list(dumper: _Dumper, items: list[object]) -> yaml.Node:
     flow = all(isinstance(item, (int, float, bool)) for item in items)
     return dumper.represent_sequence("tag:yaml.org,2002:seq", items, flow_style=flow)
 
 
+_Dumper.add_representer(str, _represent_text)
 _Dumper.add_representer(list, _represent_list)
 _Dumper.add_representer(tuple, _represent_list)  # type: ignore[arg-type]
 
@@ -199,7 +205,7 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
         ProfileError: the place cannot be written.
     """
     require_target(path)
-    place = Path(path).resolve()  # a link stays a link to what is written
+    place = Path(os.path.realpath(path))  # a link stays a link to what is written
     try:
         handle, temporary = tempfile.mkstemp(dir=place.parent, prefix=f".{place.name[:50]}.")
     except OSError as error:
@@ -225,15 +231,18 @@ def require_target(path: str | os.PathLike[str]) -> None:
         ProfileError: its folder is not there or may not be written, or what stands there
             is no regular file (a folder, a device, a pipe).
     """
-    place = Path(path)
-    if not place.parent.is_dir():
-        raise ProfileError(f"{place}: cannot write: there is no folder {place.parent}")
-    if place.is_dir():
-        raise ProfileError(f"{place}: cannot write: Is a directory")
-    if place.exists() and not stat.S_ISREG(place.stat().st_mode):
-        raise ProfileError(f"{place}: cannot write: is no regular file")
-    if not os.access(place.parent, os.W_OK):
-        raise ProfileError(f"{place}: cannot write: Permission denied")
+    # os.path, unlike Path, answers False for a name that no file can have.
+    folder = os.path.dirname(path) or "."  # noqa: PTH120
+    if not os.path.isdir(folder):  # noqa: PTH112
+        raise ProfileError(f"{path}: cannot write: there is no folder {folder}")
+    if os.path.isdir(path):  # noqa: PTH112
+        raise ProfileError(f"{path}: cannot write: Is a directory")
+    if os.path.exists(path) and not os.path.isfile(path):  # noqa: PTH110, PTH113
+        raise ProfileError(f"{path}: cannot write: is no regular file")
+    if os.path.islink(os.path.realpath(path)):  # noqa: PTH114
+        raise ProfileError(f"{path}: cannot write: a link that leads back to itself")
+    if not os.access(folder, os.W_OK):
+        raise ProfileError(f"{path}: cannot write: Permission denied")
 
 
 def _to_disk(file: IO[str]) -> None:

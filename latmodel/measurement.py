@@ -48,7 +48,7 @@ class Measurement:
 
     >>> probe = Measurement(64, (1000, 1010, 9000))
     >>> probe.centre_ns
-    1010
+    1005
     """
 
     count: int
@@ -75,7 +75,7 @@ class Measurement:
         # numpy tells numbers from text, nothing and ragged lists by the type it would need.
         try:
             readings = np.asarray(list(reading) if isinstance(reading, Iterator) else reading)
-        except ValueError:
+        except (TypeError, ValueError, RuntimeError):  # the last two are torch's
             readings = np.asarray(None)
         if readings.dtype.kind not in "iuf" or readings.ndim > 1 or not _finite(readings):
             raise MeasurementError(
@@ -87,11 +87,11 @@ class Measurement:
     def steady_ns(self) -> tuple[int, ...]:
         """The samples of calls that ran undisturbed, in the order they were taken.
 
-        They lie between the fastest that is no oddity, which means that a tenth of all
+        They lie between the fastest that is no oddity, which means that a third of all
         samples (two, where there are three or more) are within half as much again, and
-        half as much again. All samples, where no two agree so far.
+        half as much again. All samples, where not so many agree.
         """
-        support = 1 if len(self.samples_ns) < 3 else max(2, len(self.samples_ns) // 10)
+        support = 1 if len(self.samples_ns) < 3 else max(2, len(self.samples_ns) // 3)
         for fastest in sorted(self.samples_ns):
             limit = _INTERRUPTED * fastest
             steady = tuple(s for s in self.samples_ns if fastest <= s <= limit)

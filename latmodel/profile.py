@@ -134,6 +134,8 @@ class DeviceProfile:
     operators: OperatorModel | None = None
 
     def __post_init__(self) -> None:
+        if not self.device.strip():
+            raise ProfileError("device is empty: name what was measured")
         if not self.curves and self.operators is None:
             raise ProfileError("the profile holds neither curves nor operators")
         if not self.provenance:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -29,7 +30,7 @@ def ceil_ns(latency_ns: npt.ArrayLike) -> Int64:
     return np.ceil(values).astype(np.int64)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class LatencyTable:
     """What every block costs at every token count, for one workload on one device.
 
@@ -61,6 +62,10 @@ class LatencyTable:
     warnings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        for name in ("counts", "segment_ns", "cut_ns", "relative_error"):
+            array = getattr(self, name).copy()  # the caller's own stay writable
+            array.setflags(write=False)
+            object.__setattr__(self, name, array)
         shape = (len(self.segment_ns), len(self.counts))
         if self.segment_ns.shape != shape or self.cut_ns.shape != shape or 0 in shape:
             raise LatmodelError(
@@ -71,10 +76,10 @@ class LatencyTable:
             raise LatmodelError("counts must be positive and ascend")
         if self.relative_error.shape != self.counts.shape:
             raise LatmodelError("relative_error must hold one value per count")
+        if not np.all(self.relative_error >= 0):  # NaN is not either
+            raise LatmodelError("a relative error is negative or no number")
         if self.fixed_ns < 0 or np.any(self.segment_ns < 0) or np.any(self.cut_ns < 0):
             raise LatmodelError("a latency is negative")
-        for array in (self.counts, self.segment_ns, self.cut_ns, self.relative_error):
-            array.setflags(write=False)
 
     @property
     def depth(self) -> int:
@@ -90,14 +95,10 @@ class LatencyTable:
         """The whole model when block ``i`` keeps ``tokens[i]``; shape (depth,).
 
         Raises:
-            LatmodelError: a count is not in the table, or there is not one per block.
+            LatmodelError: a count is not in the table or above the one before it, or there
+                is not one per block.
         """
-        columns = np.searchsorted(self.counts, tokens)
-        known = columns < len(self.counts)
-        if len(tokens) != self.depth or not np.all(known):
-            raise LatmodelError(f"tokens must be {self.depth} counts of the table")
-        if np.any(self.counts[columns] != tokens):
-            raise LatmodelError("a token count is not among the counts of the table")
+        columns = self._columns(tokens)
         blocks = np.arange(self.depth)
         before = np.array((self.counts[-1], *tokens[:-1]))
         cuts = self.cut_ns[blocks, columns][np.asarray(tokens) < before]
@@ -108,8 +109,20 @@ class LatencyTable:
 
         The errors of the segments are taken as fully shared: one device, one clock, one
         model of it. The figure is therefore an upper bound for independent errors.
+
+        Raises:
+            LatmodelError: as `latency_ns`.
         """
-        columns = np.searchsorted(self.counts, tokens)
+        columns = self._columns(tokens)
         segments = self.segment_ns[np.arange(self.depth), columns].astype(np.float64)
         weighted = float(segments @ self.relative_error[columns])
         return weighted / max(float(segments.sum()), 1.0)
+
+    def _columns(self, tokens: tuple[int, ...]) -> Int64:
+        column = {int(count): k for k, count in enumerate(self.counts)}
+        falls = all(after <= before for before, after in pairwise(tokens))
+        if len(tokens) != self.depth or not falls or not column.keys() >= set(tokens):
+            raise LatmodelError(
+                f"tokens must be {self.depth} of the table's counts, none above the one before"
+            )
+        return np.array([column[count] for count in tokens], dtype=np.int64)

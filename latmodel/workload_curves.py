@@ -45,6 +45,8 @@ class WorkloadCurves:
                     f"{name} was probed from {counts[0]} to {counts[-1]} tokens: must span 1 "
                     f"to {self.workload.tokens}"
                 )
+        if self.ends_ns < 1:
+            raise WorkloadError(f"ends_ns is {self.ends_ns}: must be 1 or more")
 
     def table(self) -> LatencyTable:
         """The latency table of this workload at every count.

@@ -11,7 +11,8 @@ from optimizer.errors import BudgetError
 __all__ = ["Budget"]
 
 _UNIT_NS = {"ns": 1, "us": 10**3, "µs": 10**3, "ms": 10**6, "s": 10**9}
-_FORM = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(.*?)\s*", re.DOTALL)
+_NUMBER = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?"
+_FORM = re.compile(rf"\s*({_NUMBER})\s*(.*?)\s*", re.DOTALL)
 _ALLOWED = (
     "write a number with a unit, such as 20ms, 500us, 0.02s, or 60% of the unpruned latency"
 )
@@ -50,7 +51,7 @@ class Budget:
             raise BudgetError(f"budget {text!r} has the unknown unit {unit!r}: {_ALLOWED}")
         amount = number * _UNIT_NS.get(unit, 1)
         budget = cls(amount, relative=unit == "%")
-        if not 0 < amount < _LARGEST_NS or (unit != "%" and budget.within(1) < 1):
+        if not 0 < amount < _LARGEST_NS or budget.within(10**9) < 1:
             raise BudgetError(
                 f"budget {text!r} is out of range: it must be above zero, at least 1 ns, and "
                 "below 36 years"
@@ -64,7 +65,7 @@ class Budget:
         Raises:
             BudgetError: it is not a positive finite number.
         """
-        amount = Decimal(str(budget_ms)) * 10**6
+        amount = Decimal(str(float(budget_ms))) * 10**6
         if not amount.is_finite() or not 1 <= amount < _LARGEST_NS:
             raise BudgetError(
                 f"budget_ms is {budget_ms}: must be a positive finite number of ms"

@@ -5,11 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from latmodel.fields import Fields
+from latmodel.workload import DTYPES
 from optimizer.errors import ScheduleError
 from optimizer.schedule import Schedule
 from optimizer.solution import Status
 
-__all__ = ["FORMAT", "Plan"]
+__all__ = ["DROPPED", "FORMAT", "SCORES", "Plan"]
+
+SCORES = ("pomt", "cls", "value-norm", "random")
+"""What may choose the tokens that stay; `optimizer.pruning` says what each is."""
+
+DROPPED = ("drop", "average")
+"""What may become of the others."""
 
 FORMAT = 1
 """The file format written here; any other number is refused."""
@@ -18,6 +25,10 @@ FORMAT = 1
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """A schedule with everything needed to run it again and to doubt it.
+
+    Raises:
+        ScheduleError: a name is unknown, a latency is not positive, or they contradict
+            the status.
 
     Attributes:
         status: how the solve ended; where infeasible, the schedule is the fastest there is.
@@ -56,6 +67,26 @@ class Plan:
     provenance: tuple[str, ...]
     warnings: tuple[str, ...]
     versions: tuple[tuple[str, str], ...]
+
+    def __post_init__(self) -> None:
+        least = min(self.budget_ns, self.dense_ns, self.predicted_ns, self.fastest_ns)
+        if least < 1:
+            raise ScheduleError("budget, dense, predicted and fastest latency must be positive")
+        if self.dtype not in DTYPES:
+            raise ScheduleError(f"dtype is {self.dtype!r}: must be one of {', '.join(DTYPES)}")
+        if self.dropped not in DROPPED:
+            raise ScheduleError(
+                f"dropped is {self.dropped!r}: must be one of {', '.join(DROPPED)}"
+            )
+        if self.score not in SCORES:
+            raise ScheduleError(f"score is {self.score!r}: must be one of {', '.join(SCORES)}")
+        over = self.predicted_ns > self.budget_ns
+        if over != (self.status is Status.INFEASIBLE) or self.fastest_ns > self.predicted_ns:
+            raise ScheduleError(
+                f"status is {self.status.value!r}, with {self.predicted_ns} ns predicted, "
+                f"{self.fastest_ns} ns at the fastest and a budget of {self.budget_ns} ns: "
+                "these contradict each other"
+            )
 
     @property
     def budget_ms(self) -> float:

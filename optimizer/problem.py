@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -65,13 +66,27 @@ class Problem:
             given = np.asarray(getattr(self, name))
             if given.dtype.kind not in "iu":
                 raise ProblemError(f"{name} holds {given.dtype}: must be integers")
+            if given.size and int(given.max()) >= _LIMIT:
+                raise ProblemError(f"{name} holds 2**60 or more: use a coarser unit")
             array = given.astype(np.int64)
             array.setflags(write=False)
             object.__setattr__(self, name, array)
         for name in ("fixed_ns", "budget_ns"):
-            object.__setattr__(self, name, int(getattr(self, name)))
+            object.__setattr__(self, name, self._whole(name))
+        for name in ("earliest_cut", "least_count", "multiple_of"):
+            object.__setattr__(self, name, self._whole(name))
+        if self.max_cuts is not None:
+            object.__setattr__(self, "max_cuts", self._whole("max_cuts"))
         self._check_arrays()
         self._check_constraints()
+
+    def _whole(self, name: str) -> int:
+        try:
+            return operator.index(getattr(self, name))
+        except TypeError:
+            raise ProblemError(
+                f"{name} is {getattr(self, name)!r}: must be an integer"
+            ) from None
 
     def _check_arrays(self) -> None:
         if self.counts.ndim != 1 or not self.counts.size or self.value.ndim != 2:

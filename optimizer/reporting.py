@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -58,7 +59,9 @@ def plan_lines(plan: Plan) -> list[str]:
 def _limit(plan: Plan) -> str:
     """How far pruning can go at all, and whether it pays."""
     most = plan.dense_ns / max(plan.fastest_ns, 1)
-    limit = f"The tightest budget that could be met is {plan.fastest_ms:.2f} ms ({most:.2f}x)"
+    # Rounded up, so that the figure printed is a budget that can be met.
+    tightest = math.ceil(plan.fastest_ns / 1e4) / 100
+    limit = f"The tightest budget that could be met is {tightest:.2f} ms ({most:.2f}x)"
     return f"{limit}." if most >= _PAYS else f"{limit}: dropping tokens cannot pay here."
 
 
@@ -73,7 +76,7 @@ def verification_lines(found: Verification) -> list[str]:
     low, high = found.spread_ns
     over = found.measured_ns / found.budget_ns - 1
     verdict = "within the budget" if found.met else f"over the budget by {over:.1%}"
-    return [
+    lines = [
         _row("executed", f"{_counts(found.executed)}: as planned"),
         _row(
             "measured",
@@ -95,3 +98,8 @@ def verification_lines(found: Verification) -> list[str]:
             "predicted",
         ),
     ]
+    if not found.same_device:
+        lines.append(
+            f"The plan was made for {found.planned_device}: its budget was not tested here."
+        )
+    return lines

@@ -13,7 +13,7 @@ from torch import nn
 
 from latmodel.architectures import build_model
 from latmodel.measurement import Measurement
-from latmodel.runtimes.torch_eager import TORCH_DTYPES, find_device, synchronizer
+from latmodel.runtimes.torch_eager import TORCH_DTYPES, device_name, find_device, synchronizer
 from latmodel.timing import interleave_ns
 from optimizer.errors import VerificationError
 from optimizer.plan import Plan
@@ -32,6 +32,7 @@ class Verification:
 
     Attributes:
         device: where it ran.
+        planned_device: what the plan's profile describes.
         planned: token counts per block; shape (depth,).
         executed: the counts that left each block when it ran; shape (depth,).
         budget_ns: of the plan.
@@ -42,6 +43,7 @@ class Verification:
     """
 
     device: str
+    planned_device: str
     planned: tuple[int, ...]
     executed: tuple[int, ...]
     budget_ns: int
@@ -102,6 +104,11 @@ class Verification:
         return low, high
 
     @property
+    def same_device(self) -> bool:
+        """Whether it ran on what the plan was made for; a budget is kept nowhere else."""
+        return self.device == self.planned_device
+
+    @property
     def met(self) -> bool:
         """Whether the measured median is within the budget."""
         return self.measured_ns <= self.budget_ns
@@ -111,6 +118,7 @@ class Verification:
         low, high = self.spread_ns
         return {
             "device": self.device,
+            "planned_device": self.planned_device,
             "planned": list(self.planned),
             "executed": list(self.executed),
             "predicted_ms": self.predicted_ns / 1e6,
@@ -174,7 +182,8 @@ def verify(
             on_round,
         )
     return Verification(
-        device=str(place),
+        device=device_name(place),
+        planned_device=plan.device,
         planned=plan.schedule.tokens,
         executed=executed,
         budget_ns=plan.budget_ns,

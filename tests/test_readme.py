@@ -27,7 +27,7 @@ def test_continuous_integration_runs_the_second_command() -> None:
     """Same words, but for the virtual environment's place."""
     assert fences("")[1] == ".venv/bin/pip install '.[test]' && .venv/bin/pytest\n"
     script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
-    assert '"$venv/bin/pip" install --quiet \'.[test]\'' in script
+    assert "\"$venv/bin/pip\" install --quiet '.[test]'" in script
     assert '"$venv/bin/pytest"' in script
 
 

@@ -23,7 +23,7 @@ __all__ = ["predict"]
 def predict(
     model: str, batch: int, dtype: str, device_profile: str, tokens: tuple[int, ...]
 ) -> None:
-    """Predict the latency when every block runs at a token count."""
+    """Predict the latency of a model that is cut to a token count in its first block."""
     profile = read_profile(device_profile)
     workload = find_workload(model, batch=batch, dtype=dtype)
     table = profile.table(workload)
@@ -32,9 +32,8 @@ def predict(
             raise LatmodelError(
                 f"--tokens is {count}: {model} runs {table.counts[0]} to {table.counts[-1]}"
             )
-        column = int(count - table.counts[0])
-        latency_ns = table.fixed_ns + int(table.segment_ns[:, column].sum())
-        spread = table.relative_error[column]
+        schedule = (count,) * workload.depth
+        latency_ns, spread = table.latency_ns(schedule), table.relative_error_of(schedule)
         click.echo(f"{count:5d} tokens  {latency_ns / 1e6:10.3f} ms  +- {spread:.1%}")
     click.echo(f"{profile.device}; {table.origin}; confidence {profile.confidence}", err=True)
     for warning in (*profile.warnings, *table.warnings):

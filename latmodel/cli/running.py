@@ -36,7 +36,10 @@ def run(
             standalone_mode=False,
         )
     except click.ClickException as error:
-        _say(command, f"{error.format_message()} (see {command.name} --help)")
+        asked = (
+            error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else ""
+        )
+        _say(command, f"{error.format_message()} (see {asked or command.name} --help)")
         sys.exit(_WRONG_USAGE)
     except click.exceptions.Abort:
         _say(command, "interrupted")

@@ -14,7 +14,7 @@ from latmodel.errors import MeasurementError
 from latmodel.timing import time_ns
 from latmodel.workload import Workload
 
-__all__ = ["TORCH_DTYPES", "TorchEager", "find_device", "synchronizer"]
+__all__ = ["TORCH_DTYPES", "TorchEager", "device_name", "find_device", "synchronizer"]
 
 TORCH_DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
@@ -37,6 +37,11 @@ def find_device(name: str | None = None) -> torch.device:
         known = f"{found} CUDA devices" if found else "no CUDA device"
         raise MeasurementError(f"device is {chosen!r}: torch finds {known} here; try cpu")
     return device
+
+
+def device_name(device: torch.device) -> str:
+    """The processor's own name."""
+    return _cpu_name() if device.type == "cpu" else torch.cuda.get_device_name(device)
 
 
 def synchronizer(device: torch.device) -> Any:
@@ -82,15 +87,21 @@ class TorchEager:
         shape = (self.workload.batch, channels, *size)
         return torch.randn(shape, device=self._device, dtype=self._dtype)
 
-    def _time(self, module: Any, *inputs: torch.Tensor) -> tuple[int, ...]:
+    def _time(self, repeats: int, module: Any, *inputs: torch.Tensor) -> tuple[int, ...]:
         with torch.inference_mode():
-            return time_ns(lambda: module(*inputs), synchronize=self._synchronize)
+            return time_ns(
+                lambda: module(*inputs),
+                synchronize=self._synchronize,
+                warmup=0,
+                least=repeats,
+                most=repeats,
+            )
 
-    def blocks_ns(self, count: int) -> tuple[int, ...]:
+    def blocks_ns(self, count: int, /, *, repeats: int) -> tuple[int, ...]:
         """Samples of all blocks on `count` tokens, in ns."""
-        return self._time(self._model.blocks, self._tokens(count))
+        return self._time(repeats, self._model.blocks, self._tokens(count))
 
-    def mlps_ns(self, count: int) -> tuple[int, ...]:
+    def mlps_ns(self, count: int, /, *, repeats: int) -> tuple[int, ...]:
         """Samples of the MLP halves of all blocks on `count` tokens, in ns."""
 
         def mlps(x: torch.Tensor) -> torch.Tensor:
@@ -98,22 +109,22 @@ class TorchEager:
                 x = x + block.ls2(block.mlp(block.norm2(x)))
             return x
 
-        return self._time(mlps, self._tokens(count))
+        return self._time(repeats, mlps, self._tokens(count))
 
-    def cut_ns(self, count: int) -> tuple[int, ...]:
+    def cut_ns(self, count: int, /, *, repeats: int) -> tuple[int, ...]:
         """Samples of one cut from the full count to `count`, in ns.
 
-        It times the operations of the dearest score that ships: a softmax map of every
-        query, the choice, the gather and the mean of the rest. A cheaper score, and a cut
-        from fewer tokens, cost less: the figure is an upper bound.
+        It times the operations of the dearest score that ships ("pomt"): a softmax map of
+        every query and a softmax over the values, then the choice, the gather and the mean
+        of the rest. A cheaper score, and a cut from fewer tokens, cost less.
         """
         full, heads = self.workload.tokens, self.workload.heads
         x = self._tokens(full)
         shape = (self.workload.batch, heads, full, self.workload.head_dim)
-        q, k = (torch.randn(shape, device=self._device, dtype=self._dtype) for _ in range(2))
-        return self._time(lambda x, q, k: _cut(x, q, k, count), x, q, k)
+        q, k, v = (torch.randn(shape, device=self._device, dtype=self._dtype) for _ in "qkv")
+        return self._time(repeats, lambda *inputs: _cut(*inputs, count=count), x, q, k, v)
 
-    def ends_ns(self) -> tuple[int, ...]:
+    def ends_ns(self, *, repeats: int) -> tuple[int, ...]:
         """Samples of what no cut changes, in ns: embedding, position, last norm, head."""
         model = self._model
 
@@ -122,11 +133,11 @@ class TorchEager:
             head: torch.Tensor = model.forward_head(model.norm(x))
             return head
 
-        return self._time(ends, self._images())
+        return self._time(repeats, ends, self._images())
 
-    def model_ns(self) -> tuple[int, ...]:
+    def model_ns(self, *, repeats: int) -> tuple[int, ...]:
         """Samples of the whole unpruned model, in ns."""
-        return self._time(self._model, self._images())
+        return self._time(repeats, self._model, self._images())
 
     def environment(self) -> Environment:
         """What these timings depend on, as far as it can be read."""
@@ -134,7 +145,7 @@ class TorchEager:
 
         on_cpu = self._device.type == "cpu"
         return Environment(
-            device=_cpu_name() if on_cpu else torch.cuda.get_device_name(self._device),
+            device=device_name(self._device),
             runtime="torch eager",
             dtype=self.workload.dtype,
             threads=torch.get_num_threads() if on_cpu else 0,
@@ -146,14 +157,22 @@ class TorchEager:
         )
 
 
-def _cut(x: torch.Tensor, q: torch.Tensor, k: torch.Tensor, count: int) -> torch.Tensor:
+def _cut(
+    x: torch.Tensor, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, *, count: int
+) -> torch.Tensor:
     """The work of one cut: (batch, tokens, dim) in, (batch, count, dim) out."""
-    attention = (q @ k.transpose(-2, -1)).softmax(dim=-1)
-    score = attention.amax(dim=1).sum(dim=1)
-    kept = score.topk(count, dim=1).indices.sort(dim=1).values
-    chosen = x.gather(1, kept.unsqueeze(-1).expand(-1, -1, x.shape[-1]))
-    mean = x.mean(dim=1, keepdim=True)
-    return torch.cat((chosen[:, : count - 1], mean), dim=1)
+    scale = q.shape[-1] ** -0.5
+    attention = ((q.float() * scale) @ k.float().transpose(-2, -1)).softmax(dim=-1)
+    received = attention.amax(dim=1).sum(dim=1)
+    values = v.float().softmax(dim=2).amax(dim=1).sum(dim=2)
+    score = received / received.amax(dim=1, keepdim=True) + values
+    order = score.topk(x.shape[1], dim=1).indices
+    kept = order[:, : count - 1].sort(dim=1).values
+    chosen, rest = (
+        x.gather(1, places.unsqueeze(-1).expand(-1, -1, x.shape[-1]))
+        for places in (kept, order[:, count - 1 :])
+    )
+    return torch.cat((chosen, rest.mean(dim=1, keepdim=True)), dim=1)
 
 
 def _cpu_name() -> str:

@@ -12,7 +12,7 @@ from latmodel.files import require_target
 from latmodel.workload import DTYPES
 from optimizer import optimizing
 from optimizer.budget import Budget
-from optimizer.plan import Plan
+from optimizer.plan import DROPPED, SCORES, Plan
 from optimizer.reporting import plan_lines, verification_lines
 from optimizer.saving import read_plan, write_plan
 from optimizer.solution import Status
@@ -50,10 +50,8 @@ _QUESTION = (
 @click.option("--max-cuts", type=int, help="Blocks that may drop tokens. [default: no limit]")
 @click.option("--least-count", type=int, help="Tokens to keep. [default: prefix + 1]")
 @click.option("--multiple-of", type=int, default=1, show_default=True, help="Of every count.")
-@click.option("--score", default="pomt", show_default=True, help="What chooses the tokens.")
-@click.option(
-    "--dropped", default="average", show_default=True, help="What becomes of the rest."
-)
+@click.option("--score", type=click.Choice(SCORES), default="pomt", show_default=True)
+@click.option("--dropped", type=click.Choice(DROPPED), default="average", show_default=True)
 @click.option(
     "--out", type=click.Path(path_type=Path), help="Write the schedule (.yaml, .json)."
 )

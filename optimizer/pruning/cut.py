@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 from torch import Tensor
 
 from optimizer.errors import ScheduleError
+from optimizer.plan import DROPPED
 
 if TYPE_CHECKING:
     from optimizer.schedule import Schedule
 
-__all__ = ["DROPPED", "Cut", "Score", "plan_cuts"]
-
-DROPPED = ("drop", "average")
+__all__ = ["Cut", "Score", "plan_cuts"]
 
 # A score of the caller's own: (q, k, v, prefix) -> one number per token, where q, k and v
 # are (batch, heads, tokens, head_dim) and the result is (batch, tokens), high is kept.

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from optimizer.errors import ScheduleError, UnsupportedModelError
+from optimizer.plan import SCORES
 from optimizer.pruning.blocks.cutting import Cutting
 from optimizer.pruning.blocks.registry import original_block
 from optimizer.pruning.checking import check_fit, check_restated, families_of
 from optimizer.pruning.cut import plan_cuts
 from optimizer.pruning.models import CUT_MODELS, original_model
-from optimizer.pruning.scores import NAMES, random_order
+from optimizer.pruning.scores import random_order
 from optimizer.pruning.state import ATTRIBUTE, Applied, applied, is_applied
 
 if TYPE_CHECKING:
@@ -122,8 +123,8 @@ def _resolve(score: str | Score, model: Any) -> str | Score:
     """The score that a block looks up; "cls" depends on whether there is such a token."""
     if callable(score):
         return score
-    if score not in NAMES:
-        choices = ", ".join(repr(name) for name in NAMES)
+    if score not in SCORES:
+        choices = ", ".join(repr(name) for name in SCORES)
         raise ScheduleError(f"score is {score!r}: choose one of {choices}, or a function")
     # Not the number of prefix tokens: index 0 may be a register.
     return "pooled" if score == "cls" and model.cls_token is None else score

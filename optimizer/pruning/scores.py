@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 __all__ = [
-    "NAMES",
     "SCORES",
     "class_attention",
     "pomt",
@@ -110,6 +109,3 @@ SCORES: dict[str, Callable[[Tensor, Tensor, Tensor, float], Tensor]] = {
     "pooled": pooled_attention,
     "value-norm": value_norm,
 }
-
-# What `apply` accepts. "pooled" is what "cls" becomes where there is no class token.
-NAMES = ("pomt", "cls", "value-norm", "random")

@@ -38,7 +38,7 @@ def milp(problem: Problem, *, time_limit_s: float = 600.0) -> Solution:
     outcome = _run(columns, -_per_edge(columns, columns.value), True, time_limit_s)
     if outcome.status == 2:
         return _fastest(columns, time_limit_s)
-    if outcome.x is None:
+    if outcome.x is None or outcome.status not in (0, 1):
         raise SolverError(f"HiGHS gave no schedule: {outcome.message}")
     tokens = _decode(columns, outcome.x)
     value, latency = problem.value_of(tokens), problem.latency_ns(tokens)
@@ -55,8 +55,8 @@ def milp(problem: Problem, *, time_limit_s: float = 600.0) -> Solution:
 def _fastest(problem: Problem, time_limit_s: float) -> Solution:
     """The schedule of least latency, for a problem that no schedule solves."""
     outcome = _run(problem, _latencies(problem), False, time_limit_s)
-    if outcome.x is None:
-        raise SolverError(f"HiGHS gave no schedule: {outcome.message}")
+    if outcome.x is None or outcome.status != 0:
+        raise SolverError(f"HiGHS gave no fastest schedule: {outcome.message}")
     tokens = _decode(problem, outcome.x)
     value = problem.value_of(tokens)
     return Solution(Status.INFEASIBLE, tokens, value, problem.latency_ns(tokens), value)

@@ -143,8 +143,10 @@ class Slowly:
         moved = maps * (2 * full * w.head_dim + full * full)
         total = np.array([8000, self.product(maps, full, full, w.head_dim, moved)])
         total += self.each(7000, 2 * maps * full * full) + self.norm(maps * full, full)
-        total += 2 * self.norm(w.batch, full)
-        return total + 2 * self.add(w.batch * count, w.dim) + self.add(w.batch * full, w.dim)
+        total += self.each(7000, 2 * maps * full * w.head_dim)
+        total += self.norm(maps * full, w.head_dim) + 7 * self.norm(w.batch, full)
+        gathered = 2 * self.add(w.batch * count, w.dim) + 2 * self.add(w.batch * full, w.dim)
+        return total + gathered
 
 
 @pytest.mark.parametrize("workload", WORKLOADS)

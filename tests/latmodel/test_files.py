@@ -334,7 +334,6 @@ def test_a_link_that_leads_nowhere_is_an_error(tmp_path: Path) -> None:
         read_text(place)
 
 
-@pytest.mark.xfail(strict=False, reason="RuntimeError of Path.resolve before Python 3.13")
 def test_a_link_to_itself_is_an_error(tmp_path: Path) -> None:
     place = tmp_path / "circle"
     place.symlink_to(place)
@@ -351,7 +350,6 @@ def test_a_name_may_be_as_long_as_the_folder_allows(tmp_path: Path, length: int)
     assert names_in(tmp_path) == {"x" * length}
 
 
-@pytest.mark.xfail(strict=False, reason="OSError of Path.is_dir in some Pythons")
 def test_a_name_that_is_too_long_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ProfileError):
         write_text(tmp_path / ("x" * 300), "new")

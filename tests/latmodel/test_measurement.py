@@ -85,13 +85,13 @@ def test_one_sample_tells_nothing_of_its_spread() -> None:
 
 @given(
     samples=st.lists(st.integers(1000, 1500), min_size=2, max_size=9),
-    late=st.lists(st.integers(2251, 10**12), max_size=10),
+    late=st.lists(st.integers(2251, 10**12), max_size=2),
     seed=st.randoms(),
 )
 def test_interrupted_calls_are_kept_but_do_not_count(
     samples: list[int], late: list[int], seed: Random
 ) -> None:
-    """However slow, wherever they stand, and be they more than the calls that were not."""
+    """However slow and wherever they stand."""
     calm, mixed = Measurement(1, tuple(samples)), [*samples, *late]
     seed.shuffle(mixed)
     hasty = Measurement(1, tuple(mixed))
@@ -110,9 +110,9 @@ def test_interrupted_calls_are_kept_but_do_not_count(
         # One fast call is an oddity where there are three or more: a clock boost, a cache.
         ((1000, 600, 1000), (1000, 1000)),
         ((1000, 600, 601), (600, 601)),
-        # A tenth of many must agree: three of thirty, and two are too few.
-        ((*[1000] * 28, 600, 600), (1000,) * 28),
-        ((*[1000] * 27, *[600] * 3), (600,) * 3),
+        # A third of many must agree: ten of thirty, and nine are too few.
+        ((*[1000] * 21, *[600] * 9), (1000,) * 21),
+        ((*[1000] * 20, *[600] * 10), (600,) * 10),
         # No two agree so far.
         ((1, 10, 100), (1, 10, 100)),
     ],

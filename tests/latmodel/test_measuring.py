@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from itertools import cycle, islice
 
 import pytest
 
@@ -29,10 +30,17 @@ class Formulas:
         self._noise = noise
         self._extra = extra
 
-    def _samples(self, part: str, count: int, latency_ns: float) -> tuple[int, ...]:
-        self.calls[part, count] += 1
-        factors = (1.0, 1 - self._noise, 1 + self._noise, 1.0 - self._noise, 1 + self._noise)
-        return tuple(round(latency_ns * factor) for factor in factors)
+    def _samples(
+        self, part: str, count: int, latency_ns: float, repeats: int
+    ) -> tuple[int, ...]:
+        factors = cycle(
+            (1.0, 1 - self._noise, 1 + self._noise, 1 - self._noise, 1 + self._noise)
+        )
+        taken = self.calls[part, count]
+        self.calls[part, count] += repeats
+        return tuple(
+            round(latency_ns * factor) for factor in islice(factors, taken, taken + repeats)
+        )
 
     def block_ns(self, count: int) -> int:
         """One block: 1 us, and 600 ns for every 64 tokens begun."""
@@ -42,26 +50,26 @@ class Formulas:
         """One MLP half: a straight line."""
         return 500 + 2 * count
 
-    def blocks_ns(self, count: int) -> tuple[int, ...]:
+    def blocks_ns(self, count: int, /, *, repeats: int) -> tuple[int, ...]:
         """All blocks, one after the other."""
-        return self._samples("blocks", count, 12 * self.block_ns(count))
+        return self._samples("blocks", count, 12 * self.block_ns(count), repeats)
 
-    def mlps_ns(self, count: int) -> tuple[int, ...]:
+    def mlps_ns(self, count: int, /, *, repeats: int) -> tuple[int, ...]:
         """All MLP halves, one after the other."""
-        return self._samples("mlps", count, 12 * self.mlp_ns(count))
+        return self._samples("mlps", count, 12 * self.mlp_ns(count), repeats)
 
-    def cut_ns(self, count: int) -> tuple[int, ...]:
+    def cut_ns(self, count: int, /, *, repeats: int) -> tuple[int, ...]:
         """A little more for every token kept."""
-        return self._samples("cut", count, 300 + count)
+        return self._samples("cut", count, 300 + count, repeats)
 
-    def ends_ns(self) -> tuple[int, ...]:
+    def ends_ns(self, *, repeats: int) -> tuple[int, ...]:
         """5 us."""
-        return self._samples("ends", FULL, 5000)
+        return self._samples("ends", FULL, 5000, repeats)
 
-    def model_ns(self) -> tuple[int, ...]:
+    def model_ns(self, *, repeats: int) -> tuple[int, ...]:
         """The ends and the blocks, and what only the whole model costs."""
         whole = (5000 + 12 * self.block_ns(FULL)) * (1 + self._extra)
-        return self._samples("model", FULL, whole)
+        return self._samples("model", FULL, whole, repeats)
 
     def environment(self) -> Environment:
         """The same each time."""
@@ -85,14 +93,39 @@ def test_the_table_is_what_the_formulas_say() -> None:
     assert table.fixed_ns == pytest.approx(5000 + attention_ns, abs=1)
 
 
-def test_few_counts_are_timed_and_none_twice() -> None:
-    """The model as a whole is timed before and after."""
+def test_counts_are_chosen_by_three_readings_and_known_by_fifteen() -> None:
     timer = Formulas()
-    probed(timer)
+    profile = probed(timer)
     spent = Counter(part for part, _ in timer.calls)
     assert spent == {"blocks": 24, "mlps": 8, "cut": 4, "ends": 1, "model": 1}
-    assert timer.calls["model", FULL] == 2
-    assert {times for (part, _), times in timer.calls.items() if part != "model"} == {1}
+    for (part, _), taken in timer.calls.items():
+        assert taken == (15 if part in ("ends", "model") else 3 + 15)
+    for probe in profile.curves[0].blocks.probes:
+        assert len(probe.samples_ns) == 15
+
+
+def test_a_drifting_machine_bends_no_curve() -> None:
+    """Slower with every reading, twice in all, and yet a flat tread stays nearly flat."""
+
+    class Drifting(Formulas):
+        def _samples(
+            self, part: str, count: int, latency_ns: float, repeats: int
+        ) -> tuple[int, ...]:
+            slower = 1.001 ** sum(self.calls.values())
+            return super()._samples(part, count, latency_ns * slower, repeats)
+
+    table = probed(Drifting()).table(DEIT)
+    tread = table.segment_ns[0, 70:127]
+    assert tread.max() / tread.min() < 1.08
+    assert table.segment_ns[0, 64] / table.segment_ns[0, 63] == pytest.approx(
+        2.2 / 1.6, rel=0.03
+    )
+
+
+def test_no_round_makes_no_profile() -> None:
+    with pytest.raises(MeasurementError) as caught:
+        probe_profile(Formulas(), name="here", rounds=0)
+    assert str(caught.value) == "rounds is 0: must be 1 or more"
 
 
 @pytest.mark.parametrize("max_probes", [2, 3, 6, 24])
@@ -101,8 +134,8 @@ def test_progress_never_runs_past_its_end(max_probes: int) -> None:
     timer = Formulas()
     probe_profile(timer, name="here", max_probes=max_probes, on_probe=told.append)
     assert len(told) <= probe_count(max_probes)
-    assert Counter(told)["blocks"] == max_probes
-    assert set(told) == {"model", "blocks", "MLP halves", "a cut"}
+    assert Counter(told)["choosing counts: blocks"] == max_probes
+    assert told[-1] == "timing all counts, round 15 of 15"
 
 
 def test_a_profile_says_where_it_is_from() -> None:
@@ -153,9 +186,9 @@ def test_fewer_than_two_probes_make_no_profile() -> None:
 
 def test_a_part_that_takes_no_time_is_refused() -> None:
     class Broken(Formulas):
-        def cut_ns(self, count: int) -> tuple[int, ...]:
+        def cut_ns(self, count: int, /, *, repeats: int) -> tuple[int, ...]:
             """No time at all."""
-            return (0 * count,)
+            return (0 * count,) * repeats
 
     with pytest.raises(MeasurementError) as caught:
         probed(Broken())

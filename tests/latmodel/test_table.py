@@ -68,22 +68,33 @@ def test_a_cut_is_paid_once_where_tokens_drop(tokens: tuple[int, ...], latency: 
 
 
 @pytest.mark.parametrize(
-    ("tokens", "message"),
-    [
-        ((), "tokens must be 2 counts of the table"),
-        ((4,), "tokens must be 2 counts of the table"),
-        ((4, 4, 4), "tokens must be 2 counts of the table"),
-        ((5, 4), "tokens must be 2 counts of the table"),
-        ((4, 3), "a token count is not among the counts of the table"),
-        ((4, 0), "a token count is not among the counts of the table"),
-    ],
+    "tokens", [(), (4,), (4, 4, 4), (5, 4), (4, 3), (4, 0), (2, 4), (9, 9)]
 )
-def test_counts_that_are_not_in_the_table_are_refused(
-    tokens: tuple[int, ...], message: str
-) -> None:
-    with pytest.raises(LatmodelError) as caught:
-        by_hand().latency_ns(tokens)
-    assert str(caught.value) == message
+def test_what_is_no_schedule_of_the_table_is_refused(tokens: tuple[int, ...]) -> None:
+    for ask in (by_hand().latency_ns, by_hand().relative_error_of):
+        with pytest.raises(LatmodelError) as caught:
+            ask(tokens)
+        assert str(caught.value) == (
+            "tokens must be 2 of the table's counts, none above the one before"
+        )
+
+
+def test_a_table_keeps_copies() -> None:
+    """The caller may go on writing to its own arrays, without a table noticing."""
+    counts = np.array([1, 2])
+    ones, errors = np.ones((1, 2), dtype=np.int64), np.zeros(2)
+    table = LatencyTable(
+        counts=counts,
+        segment_ns=ones,
+        cut_ns=ones,
+        fixed_ns=0,
+        relative_error=errors,
+        origin="paper",
+    )
+    ones[:] = 7
+    assert table.dense_ns == 1
+    with pytest.raises(LatmodelError, match="a relative error is negative or no number"):
+        replace(table, relative_error=np.array([0.1, np.nan]))
 
 
 def test_the_error_of_a_schedule_is_weighed_by_its_segments() -> None:

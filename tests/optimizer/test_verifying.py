@@ -53,7 +53,8 @@ def test_one_round_has_no_spread(plan: Plan) -> None:
 def test_figures_by_hand() -> None:
     """Pairs (8, 10), (9, 10), (12, 10): median 9, ratio 0.9; predicted 10 is 11 % more."""
     found = Verification(
-        device="cpu",
+        device="a processor",
+        planned_device="another processor",
         planned=(4,),
         executed=(4,),
         budget_ns=9,
@@ -67,3 +68,4 @@ def test_figures_by_hand() -> None:
     assert found.predicted_ratio == 0.5
     assert found.error == pytest.approx(1 / 9)
     assert found.met
+    assert not found.same_device

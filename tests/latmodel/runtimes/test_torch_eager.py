@@ -56,15 +56,15 @@ def test_parts_run_on_exactly_the_count_asked(
 ) -> None:
     """Batch 2, 64 features: blocks and MLPs keep the count, a cut arrives at it."""
     for read in (timer.blocks_ns, timer.mlps_ns, timer.cut_ns):
-        assert read(count) == (1,)
+        assert read(count, repeats=1) == (1,)
     assert shapes == [(2, count, 64)] * 3
 
 
 def test_ends_and_model_give_what_the_model_gives(
     timer: TorchEager, shapes: list[tuple[int, ...]]
 ) -> None:
-    timer.ends_ns()
-    timer.model_ns()
+    timer.ends_ns(repeats=1)
+    timer.model_ns(repeats=1)
     assert shapes == [(2, 1000)] * 2
 
 
@@ -111,11 +111,11 @@ def test_blocks_and_ends_together_are_the_model(
             module.register_forward_hook(lambda *_, part=part: called.append(part))
     outputs: list[torch.Tensor] = []
     monkeypatch.setattr(torch_eager, "time_ns", lambda call, **_: outputs.append(call()))
-    timer.model_ns()
+    timer.model_ns(repeats=1)
     whole = sorted(called)
     called.clear()
-    timer.blocks_ns(timer.workload.tokens)
-    timer.ends_ns()
+    timer.blocks_ns(timer.workload.tokens, repeats=1)
+    timer.ends_ns(repeats=1)
     assert sorted(called) == whole
     assert outputs[0].shape == outputs[2].shape
 
@@ -131,8 +131,8 @@ def test_mlp_halves_are_the_blocks_own(monkeypatch: pytest.MonkeyPatch) -> None:
     for block in model.blocks:
         nn.init.uniform_(block.ls2.gamma)
         nn.init.zeros_(block.ls1.gamma)
-    timer.blocks_ns(7)
-    timer.mlps_ns(7)
+    timer.blocks_ns(7, repeats=1)
+    timer.mlps_ns(7, repeats=1)
     assert not torch.equal(outputs[0], tokens)
     assert torch.equal(outputs[0], outputs[1])
 
@@ -140,8 +140,8 @@ def test_mlp_halves_are_the_blocks_own(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_every_dtype_runs(dtype: str, shapes: list[tuple[int, ...]]) -> None:
     timer = TorchEager(MODEL, dtype=dtype, device="cpu")
-    timer.cut_ns(3)
-    timer.blocks_ns(3)
+    timer.cut_ns(3, repeats=1)
+    timer.blocks_ns(3, repeats=1)
     assert shapes == [(1, 3, 64)] * 2
     assert timer.environment().dtype == dtype
 
@@ -151,7 +151,7 @@ def test_samples_are_positive_whole_nanoseconds(
 ) -> None:
     ticks = iter(range(0, 10**9, 1000))
     monkeypatch.setattr(timing, "perf_counter_ns", lambda: next(ticks))
-    assert timer.blocks_ns(3) == (1000,) * 5
+    assert timer.blocks_ns(3, repeats=5) == (1000,) * 5
 
 
 def test_the_environment_is_recorded(timer: TorchEager) -> None:

@@ -11,9 +11,9 @@ from timm.models.vision_transformer import Attention  # type: ignore[attr-define
 from torch import Tensor, nn
 from torch.nn import functional
 
+from optimizer.plan import DROPPED
+from optimizer.plan import SCORES as NAMES
 from optimizer.pruning import apply, trace
-from optimizer.pruning.cut import DROPPED
-from optimizer.pruning.scores import NAMES
 
 from . import reference
 from .tiny import FORMS, PATCHES, features, images, logits, losing, randomised, tiny

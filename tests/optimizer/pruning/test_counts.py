@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from optimizer.errors import ScheduleError, UnsupportedModelError
+from optimizer.plan import DROPPED
+from optimizer.plan import SCORES as NAMES
 from optimizer.pruning import apply, undo
-from optimizer.pruning.cut import DROPPED
-from optimizer.pruning.scores import NAMES
 from optimizer.schedule import Schedule
 
 from .tiny import FORMS, PATCHES, full_count, images, logits, losing, tiny

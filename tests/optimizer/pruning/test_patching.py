@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from optimizer.errors import ScheduleError, UnsupportedModelError
+from optimizer.plan import SCORES as NAMES
 from optimizer.pruning import apply, undo
-from optimizer.pruning.scores import NAMES
 from optimizer.pruning.state import Applied, applied
 from optimizer.schedule import Schedule
 

@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from optimizer.plan import SCORES as NAMES
 from optimizer.pruning import apply, trace
-from optimizer.pruning.scores import NAMES
 
 from .tiny import images, logits, losing, tiny
 

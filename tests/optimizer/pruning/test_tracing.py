@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from optimizer.errors import ScheduleError
+from optimizer.plan import DROPPED
+from optimizer.plan import SCORES as NAMES
 from optimizer.pruning import apply, trace
-from optimizer.pruning.cut import DROPPED
-from optimizer.pruning.scores import NAMES
 
 from .tiny import FORMS, PATCHES, anatomy, images, logits, losing, tiny
 
