@@ -70,7 +70,7 @@ def _aim(problem: Problem, relaxation: Relaxation) -> tuple[int, ...]:
     that finds one finds the best; and an aim too high fails fast, since little survives.
     """
     gap = relaxation.upper - relaxation.incumbent
-    for part in (16, 4, 1):
+    for part in (32, 16, 8, 6, 4, 3, 2, 1):
         aim = relaxation.upper - gap // part
         fronts = _grow(problem, bounds_for(problem, relaxation, aim))
         first = fronts[0][-1][-1]
