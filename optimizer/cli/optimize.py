@@ -82,6 +82,8 @@ def optimize(
     plan = _read(ctx, schedule) if schedule is not None else _solve(**question)
     feasible = plan.status is not Status.INFEASIBLE
     found = _verify(plan, rounds, device) if verify and feasible else None
+    if verify and not feasible:
+        click.echo("not verified: no schedule meets the budget", err=True)
     if out is not None:
         write_plan(out, plan)
     _print(plan, found, as_json)

@@ -44,6 +44,8 @@ def test_budgets_read_as_written(text: str, expected_ns: int) -> None:
         ("0%", f"budget '0%' {RANGE}"),
         ("0.1ns", f"budget '0.1ns' {RANGE}"),
         ("1e30s", f"budget '1e30s' {RANGE}"),
+        ("1e-99%", f"budget '1e-99%' {RANGE}"),
+        ("\u0662ms", f"budget '\u0662ms' is no latency: {ALLOWED}"),
         ("nanms", f"budget 'nanms' is no latency: {ALLOWED}"),
         ("20ms 30ms", f"budget '20ms 30ms' has the unknown unit 'ms 30ms': {ALLOWED}"),
     ],

@@ -65,6 +65,14 @@ def test_infeasible_is_an_answer_with_status_1(command: Run, profile: Path) -> N
     assert "fastest" in out
 
 
+def test_nothing_infeasible_is_verified(command: Run, profile: Path) -> None:
+    status, out, err = command(
+        *("--budget", "1us", "--device-profile", profile, "--model", "test_vit", "--verify")
+    )
+    assert (status, err) == (1, "not verified: no schedule meets the budget\n")
+    assert "rounds" not in out
+
+
 def test_json_is_one_object(command: Run, profile: Path) -> None:
     status, out, _ = command(
         "--budget", "80%", "--device-profile", profile, "--model", "test_vit", "--json"

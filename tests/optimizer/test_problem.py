@@ -47,6 +47,12 @@ def test_a_cut_is_paid_once() -> None:
             "segment_ns, cut_ns and fixed_ns must not be negative",
         ),
         ({"budget_ns": -1}, "budget_ns is -1: must not be negative"),
+        ({"budget_ns": 1.5}, "budget_ns is 1.5: must be an integer"),
+        ({"max_cuts": 1.5}, "max_cuts is 1.5: must be an integer"),
+        (
+            {"value": np.array([[2**63, 4], [2, 4]], dtype=np.uint64)},
+            "value holds 2**60 or more: use a coarser unit",
+        ),
         ({"earliest_cut": -1}, "earliest_cut is -1: must be 0 or more"),
         ({"max_cuts": -1}, "max_cuts is -1: must be 0 or more"),
         ({"least_count": 5}, "least_count is 5: must be 1 to the full count (4)"),

@@ -44,6 +44,11 @@ def test_json_is_what_machines_read(plan: Plan, tmp_path: Path) -> None:
             -1,
             "budget_ms: found an integer -1, allowed is a finite number of 0 or more",
         ),
+        (
+            "tokens",
+            [101, True],
+            "tokens.1: found a yes/no value True, allowed is an integer of",
+        ),
         ("surprise", 1, "surprise: unknown key; known here are "),
     ],
 )
@@ -83,3 +88,23 @@ def test_what_is_no_plan_ends_in_one_line(tmp_path: Path, name: str, text: str) 
         read_plan(path)
     assert "\n" not in str(caught.value)
     assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("dtype", "fp64", "dtype is 'fp64': must be one of fp32, fp16, bf16"),
+        ("score", "banana", "score is 'banana': must be one of pomt, cls, value-norm, random"),
+        ("dropped", "pear", "dropped is 'pear': must be one of drop, average"),
+        ("dense_ms", 0, "budget, dense, predicted and fastest latency must be positive"),
+        ("predicted_ms", 900, "status is 'proved optimal', with 900000000 ns predicted"),
+    ],
+)
+def test_a_plan_that_contradicts_itself_is_refused(
+    plan: Plan, tmp_path: Path, field: str, value: object, message: str
+) -> None:
+    path = tmp_path / "plan.json"
+    path.write_text(json.dumps({**plan.to_dict(), field: value}))
+    with pytest.raises(ScheduleError) as caught:
+        read_plan(path)
+    assert str(caught.value).startswith(f"{path}: {message}")
