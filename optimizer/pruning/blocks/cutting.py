@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import TYPE_CHECKING
 
 from optimizer.errors import ScheduleError, UnsupportedModelError
@@ -57,13 +58,14 @@ class Cutting:
             )
         return self.forward_and_kept(x)[0]
 
+    @abstractmethod
     def forward_and_kept(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """As `forward`, with the positions kept among the patches that came in.
 
         Returns:
             (batch, after, dim) and (batch, kept) int64, rising.
         """
-        raise NotImplementedError
+        ...
 
     def admit(self, x: Tensor) -> None:
         """Refuse a sequence of another length than was planned for.
