@@ -30,6 +30,8 @@ MAX_BYTES = 1_000_000
 MAX_DEPTH = 20
 """Nesting deeper than any of our formats; refused before it can exhaust the stack."""
 
+_TOO_DEEP = f"nested deeper than {MAX_DEPTH} levels"
+
 # libyaml parses a profile about ten times faster; PyYAML may be built without it.
 _Parser: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -101,7 +103,10 @@ def read_yaml(path: str | os.PathLike[str]) -> object:
         problem = " ".join(str(getattr(error, "problem", None) or error).split())
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 1}: " if mark is not None else ""
-        raise FieldError(f"{place}: {where}not valid YAML: {problem[:200]}") from None
+        # The scanner reads ahead of the events, to the end of the line at most; where it meets
+        # a limit of its own there (libyaml 0.2.6 has one), ours was exceeded before.
+        wrong = _TOO_DEEP if "nesting depth" in problem else f"not valid YAML: {problem[:200]}"
+        raise FieldError(f"{place}: {where}{wrong}") from None
 
 
 def read_json(path: str | os.PathLike[str]) -> object:
@@ -144,7 +149,7 @@ def _refuse_unplain(text: str) -> None:
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
         if depth > MAX_DEPTH:
-            raise FieldError(f"line {line}: nested deeper than {MAX_DEPTH} levels")
+            raise FieldError(f"line {line}: {_TOO_DEEP}")
 
 
 # YAML 1.1 takes 12:30 for 750, 010 for 8 and 1_000 for 1000: numbers that a person would

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
+import yaml
 
 from latmodel.errors import FieldError, ProfileError
 from latmodel.files import (
@@ -131,6 +132,22 @@ def test_an_alias_bomb_is_refused_before_it_grows(write: Write) -> None:
 )
 def test_plain_yaml_is_read(write: Write, text: str, value: object) -> None:
     assert read_yaml(write(text)) == value
+
+
+@pytest.mark.parametrize("parser", ["CSafeLoader", "SafeLoader"])
+@pytest.mark.parametrize("levels", [21, 100, 1_000, 1_001, 1_020, 10_000])
+@pytest.mark.parametrize("opening", ["[", "{a: ", "? ", "- ", "[{a: "])
+def test_text_too_deep_is_refused_alike_by_every_parser(
+    write: Write, monkeypatch: pytest.MonkeyPatch, parser: str, levels: int, opening: str
+) -> None:
+    """Whether the parser has a limit of its own, and whatever it says of it."""
+    if not hasattr(yaml, parser):
+        pytest.skip("this PyYAML is built without libyaml")
+    monkeypatch.setattr("latmodel.files._Parser", getattr(yaml, parser))
+    place = write("a: 1\nb:\n  " + opening * levels)
+    with pytest.raises(FieldError) as caught:
+        read_yaml(place)
+    assert str(caught.value) == f"{place}: line 3: nested deeper than 20 levels"
 
 
 def test_twenty_levels_are_not_too_deep(write: Write) -> None:
