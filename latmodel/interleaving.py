@@ -70,8 +70,8 @@ class Effort:
         if not self.limit_s > 0:
             raise MeasurementError(f"limit_s is {self.limit_s}: must be above 0")
 
-    def to_dict(self) -> dict[str, object]:
-        """As plain values."""
+    def to_dict(self) -> dict[str, float]:
+        """As plain numbers."""
         return asdict(self)
 
 
