@@ -147,4 +147,5 @@ def test_a_program_that_is_missing_or_hangs_says_nothing(
 ) -> None:
     assert ask(("no-such-program-anywhere",)) == ""
     monkeypatch.setattr("latmodel.clocks._PATIENCE_S", 0.05)
-    assert ask((sys.executable, "-c", "import time; time.sleep(60)")) == ""
+    slow = "import time; time.sleep(3); print('late')"
+    assert ask((sys.executable, "-c", slow)) == ""

@@ -70,6 +70,19 @@ def test_a_slow_drift_is_followed_at_the_time_of_each_reading() -> None:
         assert speed == pytest.approx(1.02 ** -(step + 0.5), rel=2e-3)
 
 
+def test_a_drift_is_followed_to_both_ends() -> None:
+    """Where there are neighbours on one side only; on the average of many noisy series."""
+    ends = [0.0, 0.0]
+    for seed in range(40):
+        random = Random(seed)  # noqa: S311 (no secret)
+        slow = [0.004 * step for step in range(-30, 31)]
+        taken, flags = mixed([round(1e6 * math.exp(s + random.gauss(0, 0.02))) for s in slow])
+        speeds = find_speeds(taken, flags)
+        ends[0] += math.log(speeds[1]) - 0.004 * 29.5
+        ends[1] += math.log(speeds[-2]) + 0.004 * 29.5
+    assert [missed / 40 for missed in ends] == pytest.approx([0, 0], abs=0.006)
+
+
 def test_a_reading_stands_where_the_time_does() -> None:
     """A long one and a short one between two references: the short one is at the end."""
     references = [round(1e6 * 1.04**step) for step in range(-6, 7)]

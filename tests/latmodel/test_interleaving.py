@@ -96,12 +96,12 @@ def test_correcting_is_clearly_better_than_not(machine: str, seed: int) -> None:
     assert errors(uncorrected(found))[-1] > 2 * errors(found.measured)[-1]
 
 
-@pytest.mark.parametrize("noise", [0.005, 0.02, 0.05])
+@pytest.mark.parametrize("noise", [0.005, 0.03])
 @pytest.mark.parametrize("machine", ["steady", "interrupted"])
 def test_without_drift_correcting_does_no_harm(machine: str, noise: float) -> None:
-    """The mean error over all counts grows by a tenth of itself at most, over five machines."""
+    """The mean error over all counts grows by a tenth of itself at most, over four machines."""
     plain, corrected = 0.0, 0.0
-    for seed in range(5):
+    for seed in range(4):
         options = {**MACHINES[machine], "noise": noise}
         found = estimate(readings_of(Machine(seed, **options)), FULL)
         corrected += sum(errors(found.measured))
@@ -133,6 +133,14 @@ def test_a_count_read_only_while_the_speed_was_unknown_counts_as_it_is() -> None
     assert found.blind == {key}
     assert found.measured[key] == Measurement(5, (50,))
     assert key in found.unknown(FULL, target=1.0)
+
+
+def test_few_samples_and_blind_ones_are_never_known() -> None:
+    """However well they agree: six are too few, and blind ones may all be wrong."""
+    measured = {FULL: Measurement(197, (900,) * 9)}
+    measured |= {("mlps", n): Measurement(n, (800,) * n) for n in (6, 7, 8)}
+    found = Estimate(measured, frozenset({("mlps", 8)}))
+    assert found.unknown(FULL, 0.01) == {("mlps", 6), ("mlps", 8)}
 
 
 def test_every_round_has_an_order_of_its_own_and_the_reference_all_through_it() -> None:

@@ -97,8 +97,8 @@ def test_a_journal_cut_anywhere_goes_on_with_its_whole_lines(place: Path) -> Non
         assert sorted(held(journal)) == sorted(LINES[:whole])
         for line in LINES[whole:]:
             journal.append(*line)
+        assert place.read_bytes() == data  # at once
         journal.close()
-        assert place.read_bytes() == data
 
 
 def test_reading_stands_on_every_phase_and_part(place: Path) -> None:
@@ -367,9 +367,9 @@ def test_interrupted_twice_is_as_good(place: Path) -> None:
 class Numbered(Formulas):
     """No two readings are alike, so that each can be found again."""
 
-    def __init__(self, first: int, last: int = 10**9) -> None:
+    def __init__(self, first: int, last: int = 10**9, *, about_ns: int = 10**7) -> None:
         super().__init__()
-        self._first, self._last = first, last
+        self._first, self._last, self._about_ns = first, last, about_ns
 
     def _samples(
         self, part: str, count: int, _latency_ns: float, repeats: int
@@ -378,7 +378,8 @@ class Numbered(Formulas):
         if number >= self._last:
             raise KeyboardInterrupt
         self.calls[part, count] += repeats
-        return tuple(range(10**7 + number, 10**7 + number + repeats))
+        number += self._about_ns
+        return tuple(range(number, number + repeats))
 
 
 def kept(place: Path) -> dict[tuple[str, int], list[int]]:
@@ -404,6 +405,20 @@ def test_readings_from_before_the_interrupt_are_in_the_profile(place: Path) -> N
             assert list(probe.samples_ns[: len(old)]) == old
             assert min(probe.samples_ns[len(old) :]) >= 10**7 + 5000
             assert list(probe.samples_ns) == kept(place)[part, probe.count]
+
+
+def test_time_spent_before_the_interrupt_counts(place: Path) -> None:
+    """A second each: half a minute is over, so all that is taken is the last reference.
+
+    Nothing that was read is lost over that.
+    """
+    with pytest.raises(KeyboardInterrupt):
+        probed(Numbered(0, 100, about_ns=10**9), place)
+    before, rest = kept(place), Numbered(5000, about_ns=10**9)
+    probed(rest, place, resume=True)
+    after = kept(place)
+    assert len(after.pop(("blocks", FULL))) == len(before.pop(("blocks", FULL))) + 1
+    assert sum(map(len, after.values())) <= sum(map(len, before.values())) + 1
 
 
 def test_readings_of_counts_that_are_not_chosen_any_more_are_told_of(place: Path) -> None:

@@ -93,7 +93,8 @@ def test_an_interrupted_probe_is_gone_on_with(
     )
     assert place.read_text() == "old"
     assert {path.name for path in tmp_path.iterdir()} == {place.name, journal.name}
-    taken = [json.loads(line) for line in journal.read_text().splitlines()[1:]]
+    header, *taken = [json.loads(line) for line in journal.read_text().splitlines()]
+    assert header["settings"]["limit_s"] == 0.1
 
     assert probe(capsys, *SMALL, "--out", place) == Answer(
         2,
@@ -232,12 +233,12 @@ def test_a_runtime_that_is_not_there_is_said_before_any_is_measured(
 def test_threads_are_those_asked_for(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    before = torch.get_num_threads()
-    answer = probe(capsys, *SMALL, "--threads", before + 1, "--out", tmp_path / "here.yaml")
+    torch.set_num_threads(2)
+    answer = probe(capsys, *SMALL, "--threads", 1, "--out", tmp_path / "here.yaml")
     assert answer.status == 0
     environment = read_profile(tmp_path / "here.yaml").environment
     assert environment is not None
-    assert environment.threads == before + 1
+    assert environment.threads == 1
 
 
 def test_a_noisy_machine_is_warned_of_in_file_and_command(
