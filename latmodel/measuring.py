@@ -13,12 +13,13 @@ from latmodel.curve import Curve
 from latmodel.environment import Environment
 from latmodel.errors import MeasurementError
 from latmodel.interleaving import Effort, Estimate, Key, estimate, interleave
-from latmodel.journal import Journal, Session
+from latmodel.journal import Journal
 from latmodel.measurement import Measurement
 from latmodel.parts import PartTimer, part_reader
 from latmodel.probing import probe_curve
 from latmodel.profile import DeviceProfile, ErrorFigure, Provenance
 from latmodel.recording import Recorder
+from latmodel.session import Session
 from latmodel.timing import warm_up
 from latmodel.workload import Workload
 from latmodel.workload_curves import WorkloadCurves

@@ -19,10 +19,11 @@ from latmodel import journal as journals
 from latmodel.clocks import Clocks
 from latmodel.errors import EnvironmentMismatchError, FieldError, JournalError, LatmodelError
 from latmodel.fields import Fields
-from latmodel.journal import PHASES, Journal, Session, remove_journal
+from latmodel.journal import PHASES, Journal, remove_journal
 from latmodel.measuring import PartTimer, probe_profile
 from latmodel.parts import PARTS
 from latmodel.profile import DeviceProfile
+from latmodel.session import Session
 from tests.latmodel.formulas import DEIT, FULL, HERE, Formulas
 from tests.latmodel.strategies import environments, workloads
 

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from latmodel.errors import MeasurementError
-from latmodel.journal import Journal, Session
+from latmodel.journal import Journal
 from latmodel.recording import Recorder
+from latmodel.session import Session
 from tests.latmodel.formulas import DEIT, HERE
 
 SESSION = Session(DEIT, HERE, {})
