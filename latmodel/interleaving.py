@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from random import Random
 
-from latmodel.drift import find_speeds
+from latmodel.drift import feels, find_speeds
 from latmodel.errors import MeasurementError
 from latmodel.measurement import Measurement
 
@@ -103,6 +103,8 @@ class Estimate:
 def estimate(readings: Sequence[Reading], reference: Key) -> Estimate:
     """Put readings together by key, each with the machine's speed while it was taken.
 
+    A key whose readings do not slow down when the reference does is not corrected.
+
     Raises:
         MeasurementError: a reading is not positive.
     """
@@ -117,6 +119,8 @@ def estimate(readings: Sequence[Reading], reference: Key) -> Estimate:
         taken_ns, speed_of = zip(*pairs, strict=True)
         if not any(speed_of):
             blind.add(key)
+        elif not feels(taken_ns, speed_of):
+            speed_of = tuple(float(speed > 0) for speed in speed_of)
         steady = key in blind or set(speed_of) == {1.0}
         measured[key] = Measurement(key[1], taken_ns, () if steady else speed_of)
     return Estimate(measured, frozenset(blind))

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from latmodel.drift import LIMIT, find_speeds
+from latmodel.drift import LIMIT, feels, find_speeds
 
 
 def mixed(references: list[int], others: int = 2) -> tuple[list[int], list[bool]]:
@@ -103,7 +103,7 @@ def test_a_sudden_change_is_corrected_but_for_the_readings_around_it() -> None:
     assert set(speeds[61:]) == {1.0}
 
 
-@pytest.mark.parametrize(("factor", "known"), [(1.45, True), (1.55, False)])
+@pytest.mark.parametrize(("factor", "known"), [(1.95, True), (2.05, False)])
 def test_a_machine_too_unlike_itself_is_not_corrected(factor: float, known: bool) -> None:
     """The usual speed is that of most references."""
     taken, flags = mixed([1000] * 40 + [round(1000 * factor)] * 9)
@@ -141,3 +141,24 @@ def test_a_reference_is_judged_by_its_neighbours() -> None:
     steps = sorted(abs(b - a) for a, b in pairwise(corrected))
     # The median of the difference of two normal readings is 0.954 standard deviations.
     assert steps[len(steps) // 2] > 0.02 * 0.954
+
+
+@pytest.mark.parametrize(
+    ("taken", "speeds", "answer"),
+    [
+        # The same either way, nothing known, and nothing read.
+        ([100, 110, 100, 110], [1.0, 1.0, 1.0, 1.0], True),
+        ([100, 200], [0.0, 0.0], True),
+        ([], [], True),
+        # Half as fast, as the reference; half of it; none of it.
+        ([100, 201, 99, 200], [1.0, 0.5, 1.0, 0.5], True),
+        ([100, 150, 99, 150], [1.0, 0.5, 1.0, 0.5], True),
+        ([100, 101, 99, 100], [1.0, 0.5, 1.0, 0.5], False),
+        # What was read at an unknown speed does not matter.
+        ([100, 101, 900, 100], [1.0, 0.5, 0.0, 0.5], False),
+    ],
+)
+def test_what_keeps_its_pace_is_told_from_what_slows_down(
+    taken: list[int], speeds: list[float], answer: bool
+) -> None:
+    assert feels(taken, speeds) is answer

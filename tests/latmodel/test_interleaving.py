@@ -69,7 +69,8 @@ MACHINES: dict[str, dict[str, Any]] = {
     "warming": {"slowness": warming},
     "throttled a little": {"slowness": throttled(1.4)},
     "throttled early": {"slowness": throttled(1.4, after_s=25)},
-    "throttled to half": {"slowness": throttled(2.0)},
+    "throttled to half": {"slowness": throttled(1.95)},
+    "throttled to a third": {"slowness": throttled(3.0)},
     "interrupted": {"odd": 0.02},
     "drifting and interrupted": {"slowness": sine, "odd": 0.02},
     "disturbed at one count": {"burst": ("blocks", 69)},
@@ -110,13 +111,35 @@ def test_without_drift_correcting_does_no_harm(machine: str, noise: float) -> No
 
 
 def test_nothing_read_is_left_out_of_the_record() -> None:
-    """Three times too slow, or while the machine was at half its speed: still there."""
-    readings = readings_of(Machine(0, throttled(2.0), odd=0.02))
+    """Three times too slow, or while the machine was at a third of its speed: still there."""
+    readings = readings_of(Machine(0, throttled(3.0), odd=0.02))
     found = estimate(readings, FULL)
     for key, m in found.measured.items():
         assert list(m.samples_ns) == [ns for read, ns in readings if read == key]
     left_out = sum(speed == 0 for m in found.measured.values() for speed in m.speeds)
     assert left_out > len(readings) / 4
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_part_that_keeps_its_pace_is_not_corrected(seed: int) -> None:
+    """Cuts that never slow down, on a machine of which the rest does by a half."""
+
+    class Partly(Machine):
+        def read(self, key: Key) -> int:
+            """A cut is read as if nothing had happened."""
+            slowed = self._slowness
+            self._slowness = steady if key[0] == "cut" else slowed
+            taken = super().read(key)
+            self._slowness = slowed
+            return taken
+
+    found = estimate(readings_of(Partly(seed, throttled(1.5, after_s=30))), FULL)
+    for (part, _), m in found.measured.items():
+        known = {speed for speed in m.speeds if speed}
+        assert (known <= {1.0}) == (part == "cut")
+    for key in PLANTED:
+        if key[0] == "cut":
+            assert found.measured[key].centre_ns == pytest.approx(PLANTED[key], rel=0.02)
 
 
 def test_a_steady_machine_leaves_no_trace_in_the_record() -> None:
