@@ -142,6 +142,18 @@ def test_a_part_that_keeps_its_pace_is_not_corrected(seed: int) -> None:
             assert found.measured[key].centre_ns == pytest.approx(PLANTED[key], rel=0.02)
 
 
+def test_what_is_not_corrected_is_left_out_all_the_same_where_the_speed_is_unknown() -> None:
+    """A cut of 10 ns whatever the reference does; its 11th and 12th stand beside 3000."""
+    key: Key = ("cut", 1)
+    states = [1000] * 11 + [3000] + [1000] * 5 + [1500] * 20
+    readings: list[Reading] = [
+        reading for state in states for reading in ((FULL, state), (key, 10))
+    ]
+    speeds = estimate(readings, FULL).measured[key].speeds
+    assert [place for place, speed in enumerate(speeds) if speed == 0] == [10, 11, 16]
+    assert set(speeds) == {0.0, 1.0}
+
+
 def test_a_steady_machine_leaves_no_trace_in_the_record() -> None:
     found = estimate(readings_of(Machine(0, noise=0.0)), FULL)
     assert all(m.speeds == () for m in found.measured.values())
