@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = [
     "EnvironmentMismatchError",
     "FieldError",
+    "JournalError",
     "LatmodelError",
     "MeasurementError",
     "ProfileError",
@@ -44,3 +45,7 @@ class MeasurementError(LatmodelError, ValueError):
 
 class EnvironmentMismatchError(LatmodelError, ValueError):
     """Two measurements come from environments that may not be joined."""
+
+
+class JournalError(LatmodelError, ValueError):
+    """The journal of an interrupted probe is in the way, missing, or cannot be written."""

@@ -41,18 +41,24 @@ class Measurement:
     Attributes:
         count: tokens, prefix included.
         samples_ns: shape (repeats,), each the latency of one call, in whole nanoseconds.
+        speeds: shape (repeats,), how fast the machine was during each call, as a fraction
+            of its usual speed; 0 where that was not known, and then the sample is in the
+            record only. Empty where all calls ran at the usual speed.
 
     Raises:
-        MeasurementError: the count is not positive, there is no sample, or a sample is
-            not positive.
+        MeasurementError: the count is not positive, there is no sample, a sample is not
+            positive, or the speeds are not as many as the samples, negative, or all 0.
 
     >>> probe = Measurement(64, (1000, 1010, 9000))
     >>> probe.centre_ns
     1005
+    >>> Measurement(64, (1000, 1250, 1700), speeds=(1.0, 0.8, 0.0)).centre_ns
+    1000
     """
 
     count: int
     samples_ns: tuple[int, ...]
+    speeds: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         if self.count < 1:
@@ -63,6 +69,23 @@ class Measurement:
             least = min(self.samples_ns)
             raise MeasurementError(
                 f"a sample at {self.count} tokens is {least} ns: must be positive"
+            )
+        if self.speeds:
+            self._require_speeds()
+
+    def _require_speeds(self) -> None:
+        if len(self.speeds) != len(self.samples_ns):
+            raise MeasurementError(
+                f"{len(self.speeds)} speeds for {len(self.samples_ns)} samples at "
+                f"{self.count} tokens: must be one for each"
+            )
+        if not all(0 <= speed < math.inf for speed in self.speeds):  # nor NaN
+            raise MeasurementError(
+                f"a speed at {self.count} tokens is negative or no number: must be 0 or more"
+            )
+        if not any(self.speeds):
+            raise MeasurementError(
+                f"every speed at {self.count} tokens is 0: one sample at least must count"
             )
 
     @classmethod
@@ -84,24 +107,33 @@ class Measurement:
         return cls(count, tuple(round(float(value)) for value in readings.ravel()))
 
     @property
+    def corrected_ns(self) -> tuple[int, ...]:
+        """What each call would have taken at the usual speed; those of speed 0 left out."""
+        if not self.speeds:
+            return self.samples_ns
+        pairs = zip(self.samples_ns, self.speeds, strict=True)
+        return tuple(max(round(sample * speed), 1) for sample, speed in pairs if speed)
+
+    @property
     def steady_ns(self) -> tuple[int, ...]:
-        """The samples of calls that ran undisturbed, in the order they were taken.
+        """The corrected latency of calls that ran undisturbed, in the order they were made.
 
         They lie between the fastest that is no oddity, which means that a third of all
-        samples (two, where there are three or more) are within half as much again, and
-        half as much again. All samples, where not so many agree.
+        calls (two, where there are three or more) are within half as much again, and half
+        as much again. All calls, where not so many agree.
         """
-        support = 1 if len(self.samples_ns) < 3 else max(2, len(self.samples_ns) // 3)
-        for fastest in sorted(self.samples_ns):
+        taken = self.corrected_ns
+        support = 1 if len(taken) < 3 else max(2, len(taken) // 3)
+        for fastest in sorted(taken):
             limit = _INTERRUPTED * fastest
-            steady = tuple(s for s in self.samples_ns if fastest <= s <= limit)
+            steady = tuple(s for s in taken if fastest <= s <= limit)
             if len(steady) >= support:
                 return steady
-        return self.samples_ns
+        return taken
 
     @property
     def centre_ns(self) -> int:
-        """The median of the steady samples."""
+        """The median of the steady samples, at the machine's usual speed."""
         return round(median(self.steady_ns))
 
     @property
@@ -117,8 +149,9 @@ class Measurement:
         return _SIGMA_OF_MEDIAN * self.spread / math.sqrt(len(self.steady_ns))
 
     def to_dict(self) -> dict[str, object]:
-        """As plain values."""
-        return {"count": self.count, "samples_ns": list(self.samples_ns)}
+        """As plain values; no speeds where all calls ran at the usual speed."""
+        values: dict[str, object] = {"count": self.count, "samples_ns": list(self.samples_ns)}
+        return {**values, "speeds": list(self.speeds)} if self.speeds else values
 
     @classmethod
     def from_fields(cls, source: Fields) -> Measurement:
@@ -129,11 +162,14 @@ class Measurement:
         """
         count = source.integer("count", minimum=1)
         samples = source.integers("samples_ns", minimum=1)
+        known = source.has("speeds")
+        speeds = source.numbers("speeds", minimum=0) if known else ()
         source.finish()
         try:
-            return cls(count, samples)
+            return cls(count, samples, speeds)
         except MeasurementError as error:
-            raise FieldError(f"{source.path('samples_ns')}: {error}") from None
+            name = "speeds" if samples else "samples_ns"
+            raise FieldError(f"{source.path(name)}: {error}") from None
 
 
 def _finite(readings: npt.NDArray[Any]) -> bool:

@@ -3,78 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from random import Random
-from typing import Protocol
+from dataclasses import replace
+from pathlib import Path
+from time import monotonic
 
+from latmodel.cautions import cautions
+from latmodel.clocks import Clocks, read_clocks
 from latmodel.curve import Curve
 from latmodel.environment import Environment
 from latmodel.errors import MeasurementError
+from latmodel.interleaving import Effort, Estimate, Key, estimate, interleave
+from latmodel.journal import Journal
 from latmodel.measurement import Measurement
+from latmodel.parts import PartTimer, part_reader
 from latmodel.probing import probe_curve
 from latmodel.profile import DeviceProfile, ErrorFigure, Provenance
+from latmodel.recording import Recorder
+from latmodel.session import Session
+from latmodel.timing import warm_up
 from latmodel.workload import Workload
 from latmodel.workload_curves import WorkloadCurves
 
-__all__ = ["PartTimer", "probe_count", "probe_profile"]
+__all__ = ["Effort", "OnProgress", "PartTimer", "probe_profile"]
 
 _MLP_PROBES = 8
 _CUT_PROBES = 4
 """The MLP half enters the table only once and a cut is small, so few probes serve them."""
 
 _QUICK = 3
-_ROUNDS = 15
-"""Samples to choose a count by, and samples to know its latency by."""
+"""Samples to choose a count by."""
 
-_NOISY = 0.10
-"""A spread between repeats above which the profile warns; two stacks on one GPU differ by
-8.5 % at the 90th percentile (aiconfigurator's H200 tables, commit 095f58a)."""
-
-
-_MANY = 0.2
-"""A share of interrupted calls above which the profile warns."""
-
-
-class _Part(Protocol):
-    """Times one part at one count."""
-
-    def __call__(self, count: int, /, *, repeats: int) -> tuple[int, ...]:
-        """So many samples, in ns."""
-        ...
-
-
-class PartTimer(Protocol):
-    """What a runtime offers: `repeats` samples of each part's latency, in ns."""
-
-    workload: Workload
-
-    def blocks_ns(self, count: int, /, *, repeats: int) -> tuple[int, ...]:
-        """All blocks in sequence on `count` tokens."""
-        ...
-
-    def mlps_ns(self, count: int, /, *, repeats: int) -> tuple[int, ...]:
-        """The MLP halves of all blocks in sequence on `count` tokens."""
-        ...
-
-    def cut_ns(self, count: int, /, *, repeats: int) -> tuple[int, ...]:
-        """One cut from the full count to `count`."""
-        ...
-
-    def ends_ns(self, *, repeats: int) -> tuple[int, ...]:
-        """Embedding, last norm and head."""
-        ...
-
-    def model_ns(self, *, repeats: int) -> tuple[int, ...]:
-        """The whole unpruned model."""
-        ...
-
-    def environment(self) -> Environment:
-        """What the timings depend on."""
-        ...
-
-
-def probe_count(max_probes: int, rounds: int = _ROUNDS) -> int:
-    """How often `on_probe` of `probe_profile` is called at most, for a progress bar."""
-    return max_probes + _MLP_PROBES + _CUT_PROBES + rounds
+OnProgress = Callable[[str, str, float], None]
+"""Told the phase, what is going on in it, and the fraction of the phase that is done."""
 
 
 def probe_profile(
@@ -82,48 +42,142 @@ def probe_profile(
     *,
     name: str,
     max_probes: int = 24,
-    rounds: int = _ROUNDS,
-    on_probe: Callable[[str], None] = lambda _: None,
+    effort: Effort | None = None,
+    journal: Path | None = None,
+    resume: bool = False,
+    on_progress: OnProgress = lambda _phase, _what, _done: None,
+    clock: Callable[[], float] = monotonic,
+    clocks: Callable[[Environment], Clocks] | None = None,
 ) -> DeviceProfile:
     """Time the parts of a model, few counts of each, and put them into a profile.
 
     First the counts are chosen, by a few quick readings each. Then all of them are read in
-    turn, round after round in an order drawn anew, and only these readings are kept: a
-    machine's speed changes by a quarter within a minute, which would look like steps if
-    each count had a minute of its own.
+    turn, round after round in an order drawn anew, until each is known well enough, and
+    only these readings are kept: a machine's speed changes by a quarter within a minute,
+    which would look like steps if each count had a minute of its own. What its speed was
+    is told by the full count, which is read all the time, and corrected for.
 
     Args:
         timer: a runtime with a model.
         name: of the profile.
         max_probes: counts at which all blocks are timed, at most.
-        rounds: readings of every count that are kept, 1 or more.
-        on_probe: called with the name of what was done after each count and each round.
+        effort: when the readings that are kept are enough; by default that of `Effort()`.
+        journal: where every reading is put on file at once; none by default. It stays
+            there: remove it when the profile is written.
+        resume: go on with the readings of that journal.
+        on_progress: called after each reading, for a progress bar.
+        clock: the time in seconds, from any start.
+        clocks: reads the device's clocks; by default `read_clocks`.
 
     Raises:
-        MeasurementError: `max_probes` is below 2, `rounds` below 1, or a reading is no
-            latency.
+        MeasurementError: `max_probes` is below 2, or a reading is no latency.
+        JournalError, FieldError, EnvironmentMismatchError: as `Journal.begin` and
+            `Journal.resume`.
     """
-    if rounds < 1:
-        raise MeasurementError(f"rounds is {rounds}: must be 1 or more")
-    chosen = _choose(timer, max_probes, on_probe)
-    samples = _read_in_turn(timer, chosen, rounds, on_probe)
-    curves = _curves(timer.workload, samples)
-    whole = Measurement(timer.workload.tokens, samples["model", timer.workload.tokens])
-    environment = timer.environment()
+    if max_probes < 2:
+        raise MeasurementError(f"max_probes is {max_probes}: must be 2 or more")
+    effort = effort or Effort()
+    environment = _with_clocks(timer.environment(), clocks or _clocks_of)
+    settings = {"max_probes": max_probes, **effort.to_dict()}
+    file, unasked = None, 0
+    if journal is not None:
+        session = Session(timer.workload, environment, settings)
+        file = (Journal.resume if resume else Journal.begin)(journal, session)
+    try:
+        found = _measure(timer, file, max_probes, effort, on_progress, clock)
+    finally:
+        if file is not None:
+            file.close()
+            unasked = file.left
+    return _profile(name, timer.workload, environment, found, unasked)
+
+
+def _clocks_of(environment: Environment) -> Clocks:
+    return read_clocks(environment.device, on_cpu=environment.threads > 0)
+
+
+def _with_clocks(
+    environment: Environment, clocks: Callable[[Environment], Clocks]
+) -> Environment:
+    """The environment with what the runtime did not know of the device's clocks."""
+    found = clocks(environment)
+    return replace(
+        environment,
+        clock_mhz=environment.clock_mhz or found.mhz,
+        power_mode=environment.power_mode or found.power_mode,
+    )
+
+
+def _measure(
+    timer: PartTimer,
+    journal: Journal | None,
+    max_probes: int,
+    effort: Effort,
+    on_progress: OnProgress,
+    clock: Callable[[], float],
+) -> Estimate:
+    """Warm up, choose the counts, and read them all in turn."""
+    full, read = timer.workload.tokens, part_reader(timer)
+    reference: Key = ("blocks", full)
+    recorder = Recorder(read, journal)
+    on_progress("warming up", "the full count", 0.0)
+    warm_up(lambda: read(*reference, 1)[0])
+    keys = _choose(recorder, full, max_probes, on_progress)
+    readings = interleave(
+        lambda key: recorder.read("turn", *key)[0],
+        [*keys, ("ends", full), ("model", full)],
+        reference=reference,
+        clock=lambda: clock() + recorder.replayed_s,
+        effort=effort,
+        on_progress=lambda what, done: on_progress(
+            f"timing {len(keys) + 2} counts", what, done
+        ),
+    )
+    return estimate(readings, reference)
+
+
+def _choose(
+    recorder: Recorder, full: int, max_probes: int, on_progress: OnProgress
+) -> list[Key]:
+    """The parts and counts worth reading."""
+    shares = {"blocks": max_probes, "mlps": _MLP_PROBES, "cut": _CUT_PROBES}
+    most = {part: min(share, max_probes, full) for part, share in shares.items()}
+    seen: set[Key] = set()
+    keys: list[Key] = []
+    for part, probes in most.items():
+
+        def measure(count: int, part: str = part) -> tuple[int, ...]:
+            samples = recorder.read("choose", part, count, _QUICK)
+            seen.add((part, count))
+            done = min(len(seen) / sum(most.values()), 1.0)
+            on_progress("choosing counts", f"{part} at {count} tokens", done)
+            return samples
+
+        curve = probe_curve(measure, tokens=range(1, full + 1), max_probes=probes)
+        keys += [(part, count) for count in curve.counts]
+    return keys
+
+
+def _profile(
+    name: str, workload: Workload, environment: Environment, found: Estimate, unasked: int
+) -> DeviceProfile:
+    curves = _curves(workload, found.measured)
+    whole = found.measured["model", workload.tokens]
     error = abs(curves.table().dense_ns / whole.centre_ns - 1)
-    warnings = (*_warnings(curves), *_inconsistent(error))
+    warnings = cautions(curves, error, blind=len(found.blind), unasked=unasked)
     return DeviceProfile(
         name=name,
         device=environment.device,
         confidence="medium" if warnings else "high",
         provenance=(
             Provenance(
-                source=f"latmodel probe, {environment.runtime} {environment.torch}",
+                source=f"latmodel probe, {environment.runtime} {environment.torch}".rstrip(),
                 measured=f"blocks at {len(curves.blocks.probes)} token counts, MLP halves at "
                 f"{len(curves.mlps.probes)}, a cut at {len(curves.cut.probes)}, embedding and "
                 "head",
-                derived="attention halves by difference; counts between probes by straight "
-                "lines; a cut's cost by its dearest score, from the full count",
+                derived="latencies at the machine's usual speed, each sample times its speed; "
+                "attention halves by difference; counts between probes by straight lines; a "
+                "cut's cost by its dearest score, from the full count",
             ),
         ),
         errors=(
@@ -139,96 +193,14 @@ def probe_profile(
     )
 
 
-def _choose(
-    timer: PartTimer, max_probes: int, on_probe: Callable[[str], None]
-) -> dict[str, tuple[int, ...]]:
-    """The counts worth reading, by part."""
-    full = timer.workload.tokens
-    quick: dict[str, tuple[_Part, int]] = {
-        "blocks": (timer.blocks_ns, max_probes),
-        "mlps": (timer.mlps_ns, min(_MLP_PROBES, max_probes)),
-        "cut": (timer.cut_ns, min(_CUT_PROBES, max_probes)),
-    }
-    chosen = {
-        part: probe_curve(
-            lambda count, read=read: read(count, repeats=_QUICK),  # type: ignore[misc]
-            tokens=range(1, full + 1),
-            max_probes=probes,
-            on_probe=lambda _, part=part: on_probe(f"choosing counts: {part}"),  # type: ignore[misc]
-        ).counts
-        for part, (read, probes) in quick.items()
-    }
-    return {**chosen, "ends": (full,), "model": (full,)}
-
-
-def _read_in_turn(
-    timer: PartTimer,
-    chosen: dict[str, tuple[int, ...]],
-    rounds: int,
-    on_probe: Callable[[str], None],
-) -> dict[tuple[str, int], tuple[int, ...]]:
-    """One sample of every part and count per round; by both, shape (rounds,)."""
-    read: dict[str, _Part] = {
-        "blocks": timer.blocks_ns,
-        "mlps": timer.mlps_ns,
-        "cut": timer.cut_ns,
-        "ends": lambda _, *, repeats: timer.ends_ns(repeats=repeats),
-        "model": lambda _, *, repeats: timer.model_ns(repeats=repeats),
-    }
-    work = [(part, count) for part, counts in chosen.items() for count in counts]
-    samples: dict[tuple[str, int], tuple[int, ...]] = dict.fromkeys(work, ())
-    order = Random(0)  # noqa: S311 (an order, no secret)
-    for turn in range(1, rounds + 1):
-        order.shuffle(work)
-        for part, count in work:
-            samples[part, count] += tuple(read[part](count, repeats=1))
-        on_probe(f"timing all counts, round {turn} of {rounds}")
-    return samples
-
-
-def _curves(
-    workload: Workload, samples: dict[tuple[str, int], tuple[int, ...]]
-) -> WorkloadCurves:
+def _curves(workload: Workload, measured: dict[Key, Measurement]) -> WorkloadCurves:
     def curve(part: str) -> Curve:
-        counts = sorted(count for name, count in samples if name == part)
-        return Curve(tuple(Measurement.of(count, samples[part, count]) for count in counts))
+        return Curve(tuple(measured[key] for key in sorted(measured) if key[0] == part))
 
     return WorkloadCurves(
         workload=workload,
-        ends_ns=Measurement(1, samples["ends", workload.tokens]).centre_ns,
+        ends_ns=measured["ends", workload.tokens].centre_ns,
         blocks=curve("blocks"),
         mlps=curve("mlps"),
         cut=curve("cut"),
     )
-
-
-def _inconsistent(error: float) -> tuple[str, ...]:
-    if error <= _NOISY:
-        return ()
-    advice = (
-        f"the parts come to {error:.0%} more or less than the whole model: the machine's speed "
-        "changed while it was timed; close other programs and probe again"
-    )
-    return (advice,)
-
-
-def _warnings(curves: WorkloadCurves) -> tuple[str, ...]:
-    probes = curves.blocks.probes
-    taken = sum(len(probe.samples_ns) for probe in probes)
-    left_out = taken - sum(len(probe.steady_ns) for probe in probes)
-    if left_out > _MANY * taken:
-        advice = (
-            f"{left_out} of {taken} calls took over half as long again as the fastest and were "
-            "left out: another program took the processor, or the device throttles"
-        )
-        return (advice,)
-    noisy = [probe for probe in probes if probe.spread > _NOISY]
-    if not noisy:
-        return ()
-    worst = max(noisy, key=lambda probe: probe.spread)
-    advice = (
-        f"{len(noisy)} of {len(curves.blocks.probes)} probes spread by more than "
-        f"{_NOISY:.0%} (worst {worst.spread:.0%} at {worst.count} tokens): close other "
-        "programs, lock the clocks and probe again"
-    )
-    return (advice,)

@@ -1,4 +1,4 @@
-"""Time a callable until its median is known well enough, or time is up."""
+"""Time a callable until it is warm, until its median is known well enough, or time is up."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from time import perf_counter_ns
 
 from latmodel.measurement import Measurement
 
-__all__ = ["interleave_ns", "time_ns"]
+__all__ = ["interleave_ns", "time_ns", "warm_up"]
 
 _Call = Callable[[], object]
 
@@ -21,6 +21,39 @@ def _once_ns(call: _Call, synchronize: _Call) -> int:
 
 def _nothing() -> None:
     """A processor that has finished when the call returns needs no waiting for."""
+
+
+def warm_up(
+    read: Callable[[], int],
+    *,
+    agreeing: int = 4,
+    within: float = 0.03,
+    most: int = 25,
+    limit_s: float = 3.0,
+) -> tuple[int, ...]:
+    """Take readings until the last few agree, so that caches and clocks have settled.
+
+    Args:
+        read: takes one reading, in ns.
+        agreeing: how many of the last readings must agree.
+        within: how far the slowest of them may be above the fastest, as a fraction.
+        most: readings at most; a noisy machine never agrees with itself.
+        limit_s: seconds that the readings may take together.
+
+    Returns:
+        All readings, of which none is to be kept as a measurement.
+
+    >>> lengths = iter([900, 700, 520, 500, 505, 500, 501])
+    >>> len(warm_up(lambda: next(lengths), agreeing=3))
+    6
+    """
+    taken: list[int] = []
+    while len(taken) < most and sum(taken) < limit_s * 1e9:
+        taken.append(read())
+        last = taken[-agreeing:]
+        if len(last) == agreeing and max(last) <= (1 + within) * min(last):
+            break
+    return tuple(taken)
 
 
 def time_ns(

@@ -38,10 +38,16 @@ words = st.sampled_from((*_TRAPS, _LONG)) | st.text(min_size=1, max_size=20).fil
 """Text that is not empty, of any character that UTF-8 can hold."""
 
 
-def measurements(counts: st.SearchStrategy[int]) -> st.SearchStrategy[Measurement]:
-    """One probe, its samples within an hour."""
-    samples = st.lists(st.integers(1, 3600 * 10**9), min_size=1, max_size=5).map(tuple)
-    return st.builds(Measurement, counts, samples)
+@st.composite
+def measurements(draw: st.DrawFn, counts: st.SearchStrategy[int]) -> Measurement:
+    """One probe, its samples within an hour, now and then read at varying speeds."""
+    count = draw(counts)
+    samples = draw(st.lists(st.integers(1, 3600 * 10**9), min_size=1, max_size=5))
+    if draw(st.booleans()):
+        return Measurement(count, tuple(samples))
+    some = st.just(0.0) | st.floats(0.1, 10)
+    speeds = draw(st.lists(some, min_size=len(samples), max_size=len(samples)).filter(any))
+    return Measurement(count, tuple(samples), tuple(speeds))
 
 
 @st.composite

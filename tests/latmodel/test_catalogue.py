@@ -87,7 +87,7 @@ MALFORMED = [
     (
         "    samples_ns: [30]\n",
         "    samples_ns: [30]\n    unit: ns\n",
-        "curves[0].blocks[1].unit: unknown key; known here are count, samples_ns",
+        "curves[0].blocks[1].unit: unknown key; known here are count, samples_ns, speeds",
     ),
     # Duplicate keys.
     ("format: 1\n", "format: 1\nformat: 1\n", "line 2: duplicate key 'format'"),

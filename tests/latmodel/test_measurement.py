@@ -127,6 +127,28 @@ def test_one_fast_outlier_does_not_move_the_centre() -> None:
     assert Measurement(1, (*[1000] * 20, 600)).centre_ns == 1000
 
 
+def test_a_slow_machine_is_corrected_for_and_an_unknown_one_left_out() -> None:
+    """100 at full speed is 200 at half; the raw samples stay as they were read."""
+    probe = Measurement(1, (100, 200, 125, 140), (1.0, 0.5, 0.8, 0.0))
+    assert probe.corrected_ns == probe.steady_ns == (100, 100, 100)
+    assert (probe.centre_ns, probe.spread) == (100, 0)
+    assert probe.samples_ns == (100, 200, 125, 140)
+    assert Measurement(1, (1,), (0.1,)).centre_ns == 1
+
+
+def test_without_speeds_the_file_is_as_before() -> None:
+    assert Measurement(2, (4,)).to_dict() == {"count": 2, "samples_ns": [4]}
+
+
+@pytest.mark.parametrize("speed", [-0.1, float("nan"), float("inf")])
+def test_a_speed_is_a_number_of_0_or_more(speed: float) -> None:
+    with pytest.raises(MeasurementError) as caught:
+        Measurement(7, (1, 2), (1.0, speed))
+    assert str(caught.value) == (
+        "a speed at 7 tokens is negative or no number: must be 0 or more"
+    )
+
+
 @given(samples=several)
 def test_order_of_samples_is_kept_and_does_not_matter(samples: list[int]) -> None:
     ours, turned = Measurement(1, tuple(samples)), Measurement(1, tuple(samples[::-1]))
@@ -150,7 +172,19 @@ def test_reading_inverts_writing(probe: Measurement) -> None:
         ),
         ({"samples_ns": 3}, "probe.samples_ns: found an integer 3, allowed is a list"),
         ({"samples_ns": []}, "probe.samples_ns: no sample at 2 tokens"),
-        ({"unit": "ns"}, "probe.unit: unknown key; known here are count, samples_ns"),
+        (
+            {"speeds": [-0.5]},
+            "probe.speeds.0: found a number -0.5, allowed is a finite number of 0 or more",
+        ),
+        (
+            {"speeds": [1, 1]},
+            "probe.speeds: 2 speeds for 1 samples at 2 tokens: must be one for each",
+        ),
+        (
+            {"speeds": [0]},
+            "probe.speeds: every speed at 2 tokens is 0: one sample at least must count",
+        ),
+        ({"unit": "ns"}, "probe.unit: unknown key; known here are count, samples_ns, speeds"),
     ],
 )
 def test_a_malformed_probe_is_refused(change: dict[str, Any], message: str) -> None:

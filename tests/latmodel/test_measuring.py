@@ -1,83 +1,26 @@
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import replace
-from itertools import cycle, islice
 
 import pytest
 
+from latmodel.clocks import Clocks
 from latmodel.environment import Environment
 from latmodel.errors import MeasurementError
-from latmodel.measuring import PartTimer, probe_count, probe_profile
+from latmodel.measuring import PartTimer, probe_profile
 from latmodel.profile import CONFIDENCES, DeviceProfile
-from latmodel.workload import Workload
-from tests.latmodel.golden import PAPER_VIT
-
-FULL = 197
-DEIT = replace(PAPER_VIT, model="deit", depth=12, tokens=FULL)
-HERE = Environment(
-    device="Paper Board", runtime="torch eager", dtype="fp32", threads=2, torch="2.1.0"
-)
+from tests.latmodel.formulas import DEIT, FULL, HERE, Formulas
 
 
-class Formulas:
-    """A runtime whose every part has a known latency, in steps of 64 tokens."""
-
-    workload: Workload = DEIT
-
-    def __init__(self, *, noise: float = 0.0, extra: float = 0.0) -> None:
-        self.calls: Counter[tuple[str, int]] = Counter()
-        self._noise = noise
-        self._extra = extra
-
-    def _samples(
-        self, part: str, count: int, latency_ns: float, repeats: int
-    ) -> tuple[int, ...]:
-        factors = cycle(
-            (1.0, 1 - self._noise, 1 + self._noise, 1 - self._noise, 1 + self._noise)
-        )
-        taken = self.calls[part, count]
-        self.calls[part, count] += repeats
-        return tuple(
-            round(latency_ns * factor) for factor in islice(factors, taken, taken + repeats)
-        )
-
-    def block_ns(self, count: int) -> int:
-        """One block: 1 us, and 600 ns for every 64 tokens begun."""
-        return 1000 + 600 * -(-count // 64)
-
-    def mlp_ns(self, count: int) -> int:
-        """One MLP half: a straight line."""
-        return 500 + 2 * count
-
-    def blocks_ns(self, count: int, /, *, repeats: int) -> tuple[int, ...]:
-        """All blocks, one after the other."""
-        return self._samples("blocks", count, 12 * self.block_ns(count), repeats)
-
-    def mlps_ns(self, count: int, /, *, repeats: int) -> tuple[int, ...]:
-        """All MLP halves, one after the other."""
-        return self._samples("mlps", count, 12 * self.mlp_ns(count), repeats)
-
-    def cut_ns(self, count: int, /, *, repeats: int) -> tuple[int, ...]:
-        """A little more for every token kept."""
-        return self._samples("cut", count, 300 + count, repeats)
-
-    def ends_ns(self, *, repeats: int) -> tuple[int, ...]:
-        """5 us."""
-        return self._samples("ends", FULL, 5000, repeats)
-
-    def model_ns(self, *, repeats: int) -> tuple[int, ...]:
-        """The ends and the blocks, and what only the whole model costs."""
-        whole = (5000 + 12 * self.block_ns(FULL)) * (1 + self._extra)
-        return self._samples("model", FULL, whole, repeats)
-
-    def environment(self) -> Environment:
-        """The same each time."""
-        return HERE
+def unread(_: Environment) -> Clocks:
+    """No clock of the machine that runs the tests belongs to the board on paper."""
+    return Clocks()
 
 
 def probed(timer: PartTimer, max_probes: int = 24) -> DeviceProfile:
-    return probe_profile(timer, name="here", max_probes=max_probes)
+    return probe_profile(timer, name="here", max_probes=max_probes, clocks=unread)
 
 
 def test_the_table_is_what_the_formulas_say() -> None:
@@ -93,15 +36,21 @@ def test_the_table_is_what_the_formulas_say() -> None:
     assert table.fixed_ns == pytest.approx(5000 + attention_ns, abs=1)
 
 
-def test_counts_are_chosen_by_three_readings_and_known_by_fifteen() -> None:
+def test_counts_are_chosen_by_three_readings_and_known_by_seven() -> None:
+    """And one before them is thrown away; four alike are enough to warm up."""
     timer = Formulas()
     profile = probed(timer)
     spent = Counter(part for part, _ in timer.calls)
     assert spent == {"blocks": 24, "mlps": 8, "cut": 4, "ends": 1, "model": 1}
-    for (part, _), taken in timer.calls.items():
-        assert taken == (15 if part in ("ends", "model") else 3 + 15)
+    references = 7 * (math.ceil(37 / 8) + 1)
+    for (part, count), taken in timer.calls.items():
+        if (part, count) == ("blocks", FULL):
+            assert taken == 4 + 1 + 3 + references
+        else:
+            assert taken == 1 + 7 + (0 if part in ("ends", "model") else 3)
     for probe in profile.curves[0].blocks.probes:
-        assert len(probe.samples_ns) == 15
+        assert len(probe.samples_ns) == (references if probe.count == FULL else 7)
+        assert probe.speeds == ()
 
 
 def test_a_drifting_machine_bends_no_curve() -> None:
@@ -116,26 +65,54 @@ def test_a_drifting_machine_bends_no_curve() -> None:
 
     table = probed(Drifting()).table(DEIT)
     tread = table.segment_ns[0, 70:127]
-    assert tread.max() / tread.min() < 1.08
+    assert tread.max() / tread.min() < 1.01
     assert table.segment_ns[0, 64] / table.segment_ns[0, 63] == pytest.approx(
-        2.2 / 1.6, rel=0.03
+        2.2 / 1.6, rel=0.01
     )
 
 
-def test_no_round_makes_no_profile() -> None:
-    with pytest.raises(MeasurementError) as caught:
-        probe_profile(Formulas(), name="here", rounds=0)
-    assert str(caught.value) == "rounds is 0: must be 1 or more"
-
-
 @pytest.mark.parametrize("max_probes", [2, 3, 6, 24])
-def test_progress_never_runs_past_its_end(max_probes: int) -> None:
-    told: list[str] = []
+def test_progress_of_every_phase_only_rises(max_probes: int) -> None:
+    told: dict[str, list[float]] = {}
+
+    def tell(phase: str, _: str, done: float) -> None:
+        told.setdefault(phase, []).append(done)
+
     timer = Formulas()
-    probe_profile(timer, name="here", max_probes=max_probes, on_probe=told.append)
-    assert len(told) <= probe_count(max_probes)
-    assert Counter(told)["choosing counts: blocks"] == max_probes
-    assert told[-1] == "timing all counts, round 15 of 15"
+    probe_profile(timer, name="here", max_probes=max_probes, on_progress=tell, clocks=unread)
+    chosen = max_probes + min(max_probes, 8) + min(max_probes, 4)
+    assert [*told] == ["warming up", "choosing counts", f"timing {chosen + 2} counts"]
+    assert told["choosing counts"] == pytest.approx(
+        [done / chosen for done in range(1, chosen + 1)]
+    )
+    timing = [*told.values()][-1]
+    assert timing == sorted(timing)
+    # Steady latencies are known after 7 of 60 rounds.
+    assert timing[-1] == pytest.approx(7 / 60, abs=0.02)
+
+
+def test_clocks_are_recorded_where_the_runtime_does_not_know_them() -> None:
+    seen: list[Environment] = []
+
+    def clocks(environment: Environment) -> Clocks:
+        seen.append(environment)
+        return Clocks(1300, "MAXN")
+
+    here = probe_profile(Formulas(), name="here", max_probes=2, clocks=clocks).environment
+    assert here == replace(HERE, clock_mhz=1300, power_mode="MAXN")
+    assert seen == [HERE]
+
+
+def test_a_clock_that_the_runtime_knows_is_kept() -> None:
+    class Knowing(Formulas):
+        def environment(self) -> Environment:
+            """With a clock of its own."""
+            return replace(HERE, clock_mhz=900)
+
+    here = probe_profile(
+        Knowing(), name="here", max_probes=2, clocks=lambda _: Clocks(1300, "MAXN")
+    ).environment
+    assert here == replace(HERE, clock_mhz=900, power_mode="MAXN")
 
 
 def test_a_profile_says_where_it_is_from() -> None:

@@ -6,7 +6,7 @@ from itertools import chain, cycle, islice, pairwise, repeat
 import pytest
 
 from latmodel import timing
-from latmodel.timing import interleave_ns, time_ns
+from latmodel.timing import interleave_ns, time_ns, warm_up
 
 SECOND = 10**9
 
@@ -150,3 +150,24 @@ def test_every_round_is_told(clock: Clock) -> None:
 def test_without_rounds_there_are_no_samples(clock: Clock) -> None:
     assert interleave_ns({"a": clock.call(), "b": clock.call()}, rounds=0) == {"a": (), "b": ()}
     assert interleave_ns({}) == {}
+
+
+@pytest.mark.parametrize(
+    ("lengths", "taken"),
+    [
+        # Cold, then within 3 % of each other four times.
+        ([900, 700, 520, 500, 505, 500, 501], 7),
+        ([500, 515, 500, 515], 4),
+        ([500, 516, 500, 500, 500, 500], 6),
+        # Never twice alike: so many and no more.
+        ([500, 600] * 20, 25),
+    ],
+)
+def test_warming_up_ends_when_the_last_four_agree(lengths: list[int], taken: int) -> None:
+    given = iter(lengths)
+    assert warm_up(lambda: next(given)) == tuple(lengths[:taken])
+
+
+def test_warming_up_ends_when_time_is_up() -> None:
+    given = iter(range(SECOND, 9 * SECOND, SECOND // 2))
+    assert sum(warm_up(lambda: next(given), limit_s=3)) == SECOND * (1 + 1.5 + 2)
