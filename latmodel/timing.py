@@ -7,9 +7,17 @@ from time import perf_counter_ns
 
 from latmodel.measurement import Measurement
 
-__all__ = ["interleave_ns", "time_ns"]
+__all__ = ["Clock", "host_clock", "interleave_ns", "settle", "time_ns"]
 
 _Call = Callable[[], object]
+
+Clock = Callable[[_Call], int]
+"""Times one call, in ns: 1 or more."""
+
+_SETTLED = 2
+_QUICKER = 0.9
+"""A call is ready once two calls in a row took more than nine tenths of the fastest before
+them: what compiles, allocates or tunes makes the calls after it far quicker than that."""
 
 
 def _once_ns(call: _Call, synchronize: _Call) -> int:
@@ -23,10 +31,41 @@ def _nothing() -> None:
     """A processor that has finished when the call returns needs no waiting for."""
 
 
+def host_clock(call: _Call) -> int:
+    """The time from call to return on the host's clock, in ns."""
+    return _once_ns(call, _nothing)
+
+
+def settle(call: _Call, *, clock: Clock = host_clock, most: int = 20) -> int:
+    """Call until calls get no quicker, so that no sample holds a compilation.
+
+    Args:
+        call: what will be timed.
+        clock: times one call.
+        most: calls at most.
+
+    Returns:
+        The fastest call, in ns.
+
+    >>> latencies = iter([9_000_000, 40_000, 1_000, 1_020, 990, 1_000])
+    >>> settle(lambda: None, clock=lambda _: next(latencies))
+    990
+    """
+    fastest, calm = clock(call), 0
+    for _ in range(most - 1):
+        taken = clock(call)
+        calm = calm + 1 if taken > _QUICKER * fastest else 0
+        fastest = min(fastest, taken)
+        if calm == _SETTLED:
+            break
+    return fastest
+
+
 def time_ns(
     call: _Call,
     *,
     synchronize: _Call = _nothing,
+    clock: Clock | None = None,
     warmup: int = 2,
     least: int = 5,
     most: int = 50,
@@ -39,6 +78,7 @@ def time_ns(
     Args:
         call: what is timed.
         synchronize: waits until the device has done what `call` queued.
+        clock: times one call in place of the host's clock and `synchronize`.
         warmup: calls before the first sample, for caches, allocators and clocks.
         least: steady samples taken whatever their spread; at least so many in all.
         most: samples taken at most.
@@ -50,9 +90,10 @@ def time_ns(
     for _ in range(warmup):
         call()
     synchronize()
+    once_ns = clock or (lambda call: _once_ns(call, synchronize))
     samples: list[int] = []
     while len(samples) < most:
-        samples.append(_once_ns(call, synchronize))
+        samples.append(once_ns(call))
         if len(samples) < least:
             continue
         measured = Measurement(1, tuple(samples))

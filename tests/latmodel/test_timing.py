@@ -6,7 +6,7 @@ from itertools import chain, cycle, islice, pairwise, repeat
 import pytest
 
 from latmodel import timing
-from latmodel.timing import interleave_ns, time_ns
+from latmodel.timing import interleave_ns, settle, time_ns
 
 SECOND = 10**9
 
@@ -106,6 +106,41 @@ def test_every_sample_waits_for_the_device(clock: Clock) -> None:
 def test_a_clock_too_coarse_to_see_a_call_says_one_nanosecond(clock: Clock) -> None:
     """No latency is 0, which no measurement may be."""
     assert time_ns(clock.call(), least=3) == (1, 1, 1)
+
+
+def test_another_clock_takes_the_place_of_the_hosts(clock: Clock) -> None:
+    """As a GPU's own: its call and its waiting are its own affair."""
+    call, wait = clock.call(lasting_ns=[700]), clock.call("wait")
+
+    def gpu(call: timing._Call) -> int:
+        call()
+        return 42
+
+    assert time_ns(call, synchronize=wait, clock=gpu, warmup=1, least=3) == (42,) * 3
+    assert clock.log == ["call", "wait", "call", "call", "call"]
+
+
+@pytest.mark.parametrize(
+    ("lengths", "calls"),
+    [
+        ([100], 3),  # ready from the start
+        ([9000, 100], 4),  # one compilation
+        ([9000, 8000, 500, 100], 6),  # ever quicker
+        ([9000, 100, 80, 79], 5),  # a fifth quicker is not ready yet
+        ([100, 300, 200], 3),  # interrupted, not quicker
+    ],
+)
+def test_a_call_is_settled_once_it_gets_no_quicker(
+    clock: Clock, lengths: list[int], calls: int
+) -> None:
+    assert settle(clock.call(lasting_ns=lengths)) == min(lengths)
+    assert len(clock.log) == calls
+
+
+def test_settling_ends(clock: Clock) -> None:
+    """A call that gets quicker for ever is timed all the same."""
+    assert settle(clock.call(lasting_ns=[2**30 >> n for n in range(30)]), most=20) == 2**11
+    assert len(clock.log) == 20
 
 
 def test_turns_are_paired_and_the_order_turns_around(clock: Clock) -> None:
