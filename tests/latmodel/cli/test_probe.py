@@ -100,7 +100,7 @@ def untimed(monkeypatch: pytest.MonkeyPatch) -> None:
     def timed(*_: object, **__: object) -> tuple[int, ...]:
         raise AssertionError
 
-    monkeypatch.setattr("latmodel.runtimes.torch_eager.time_ns", timed)
+    monkeypatch.setattr("latmodel.runtimes.module_timer.time_ns", timed)
 
 
 @pytest.mark.usefixtures("untimed")
