@@ -155,8 +155,8 @@ class ModuleTimer(ABC):
             with torch.inference_mode():
                 settle(call, clock=self._clock)
         except self.failures as error:
-            # The first line of several often only says where; the rest is a traceback.
-            reason = " ".join(str(error).split("\n")[:2]).strip()
+            # The first lines often only say where, the last hold a traceback.
+            reason = " ".join(str(error).split())[:300]
             raise MeasurementError(
                 f"{self.runtime} cannot run {part.name} of {self.workload.model} at "
                 f"{part.count} tokens, batch {self.workload.batch}, {self.workload.dtype}: "

@@ -102,7 +102,8 @@ class Part:
     Attributes:
         name: "blocks", "mlps", "cut", "ends" or "model".
         count: tokens; the full count for "ends" and "model".
-        module: in evaluation mode; the same object for every count where `any_count`.
+        module: in evaluation mode; the same object each time, and for every count where
+            `any_count`.
         inputs: what the module takes.
         any_count: the module takes any count, as dimension 1 of its only input.
     """
@@ -134,6 +135,8 @@ class Parts:
         self.model: Any = model.to(device, dtype)
         self._blocks = Chain(self.model.blocks, _block).eval()
         self._mlps = Chain(self.model.blocks, _mlp_half).eval()
+        self._ends = Ends(self.model).eval()
+        self._cuts: dict[int, Cut] = {}
         self._random: dict[str, torch.Tensor] = {}
 
     def blocks(self, count: int) -> Part:
@@ -149,12 +152,12 @@ class Parts:
         full = self.workload.tokens
         shape = (self.workload.batch, self.workload.heads, full, self.workload.head_dim)
         heads = (self._filled(name, shape) for name in ("query", "key", "value"))
-        return Part("cut", count, Cut(count).eval(), (self._tokens(full), *heads))
+        module = self._cuts.setdefault(count, Cut(count).eval())
+        return Part("cut", count, module, (self._tokens(full), *heads))
 
     def ends(self) -> Part:
         """Embedding, last norm and head."""
-        full = self.workload.tokens
-        return Part("ends", full, Ends(self.model).eval(), (self._images(),))
+        return Part("ends", self.workload.tokens, self._ends, (self._images(),))
 
     def whole(self) -> Part:
         """The unpruned model."""

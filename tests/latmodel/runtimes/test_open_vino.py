@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
+import torch
 
 from latmodel.errors import MeasurementError
-from tests.latmodel.runtimes.small import random_timer
+from tests.latmodel.runtimes.small import numbers, random_timer, shrink
 
 pytest.importorskip("onnxscript", reason="the extra openvino is not installed")
 pytest.importorskip("openvino", reason="the extra openvino is not installed")
@@ -29,6 +31,17 @@ def test_each_count_is_compiled_for_itself_from_one_export(timer: OpenVino) -> N
     assert timer._model(timer._parts.mlps(4)).is_dynamic()
     timer.mlps_ns(4, repeats=1)
     assert timer._model(timer._parts.mlps(4)).is_dynamic()
+
+
+def test_weights_outlive_the_file_they_were_read_from() -> None:
+    """Small ones are read at once, large ones when a count is compiled."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        shrink(monkeypatch, embed_dim=384, num_heads=6, depth=1)
+        timer = OpenVino(MODEL)
+    part = timer._parts.mlps(4)
+    with torch.inference_mode():
+        expected = numbers(part.module(*part.inputs))
+    np.testing.assert_allclose(numbers(timer.prepare(part)()), expected, rtol=0, atol=1e-4)
 
 
 def test_weights_count_against_what_may_be_kept(timer: OpenVino) -> None:
@@ -92,9 +105,6 @@ def test_a_dtype_that_the_processor_lacks_is_refused(
 
     class Core:
         available_devices = ("CPU",)
-
-        def set_property(self, _properties: object) -> None:
-            pass
 
         def get_property(self, _device: str, _name: str) -> list[str]:
             return ["FP32", "INT8", "BIN"]

@@ -53,13 +53,15 @@ def test_every_dtype_runs(dtype: torch.dtype) -> None:
         assert output(part).dtype == dtype
 
 
-def test_counts_cost_no_memory(parts: Parts) -> None:
+def test_counts_and_readings_cost_no_memory(parts: Parts) -> None:
     """Modules, weights and inputs are shared; inputs are laid out as tensors of their own."""
     few, many = parts.blocks(3), parts.blocks(90)
     assert few.module is many.module
     assert few.inputs[0].data_ptr() == many.inputs[0].data_ptr()
     assert few.inputs[0].is_contiguous()
     assert many.inputs[0].std() > 0.5
+    for made in (parts.ends, parts.whole, lambda: parts.cut(5)):
+        assert made().module is made().module
     mlps, cut, other = parts.mlps(90), parts.cut(5), parts.cut(6)
     assert set(mlps.module.parameters()) == set(many.module.parameters())
     assert [x.data_ptr() for x in cut.inputs] == [x.data_ptr() for x in other.inputs]
