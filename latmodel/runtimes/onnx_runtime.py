@@ -25,8 +25,8 @@ class OnnxRuntime(ModuleTimer):
     """Each part as an ONNX graph, inputs and outputs bound in place; see `ModuleTimer`.
 
     Blocks and MLP halves are one graph for any token count: a session packs the weights for
-    itself, so a session per count would hold them as often. Fixing the count makes the same
-    kernels run 0 to 2 % faster (DeiT-S and ViT-Ti, one thread, ONNX Runtime 1.32).
+    itself, so a session per count would hold them as often. A graph of one count was at most
+    3 % faster or slower (DeiT-S and ViT-Ti, one thread, 1 to 197 tokens, ONNX Runtime 1.32).
     """
 
     runtime = "onnxruntime"
