@@ -9,7 +9,16 @@ from latmodel.fields import Fields
 
 __all__ = ["Environment"]
 
-_MUST_MATCH = ("device", "runtime", "dtype", "threads", "clock_mhz", "power_mode", "torch")
+_MUST_MATCH = (
+    "device",
+    "runtime",
+    "runtime_version",
+    "dtype",
+    "threads",
+    "clock_mhz",
+    "power_mode",
+    "torch",
+)
 """What changes latency itself; the Python, timm and system versions are kept for the record."""
 
 
@@ -29,6 +38,7 @@ class Environment:
         torch: torch's version.
         timm: timm's version.
         driver: the device driver's version; "" where there is none.
+        runtime_version: the runtime's own version; "" where it was not recorded.
     """
 
     device: str
@@ -42,6 +52,7 @@ class Environment:
     torch: str = ""
     timm: str = ""
     driver: str = ""
+    runtime_version: str = ""
 
     def require_same(self, other: Environment) -> None:
         """Refuse to join timings taken under other circumstances.

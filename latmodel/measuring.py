@@ -20,7 +20,7 @@ from latmodel.probing import probe_curve
 from latmodel.profile import DeviceProfile, ErrorFigure, Provenance
 from latmodel.recording import Recorder
 from latmodel.session import Session
-from latmodel.timing import warm_up
+from latmodel.timing import settle
 from latmodel.workload import Workload
 from latmodel.workload_curves import WorkloadCurves
 
@@ -29,6 +29,10 @@ __all__ = ["Effort", "OnProgress", "PartTimer", "probe_profile"]
 _MLP_PROBES = 8
 _CUT_PROBES = 4
 """The MLP half enters the table only once and a cut is small, so few probes serve them."""
+
+_CALM = 4
+"""Readings of the full count that must get no quicker before any is kept: an idle machine
+takes a while to raise its clock."""
 
 _QUICK = 3
 """Samples to choose a count by."""
@@ -121,7 +125,7 @@ def _measure(
     reference: Key = ("blocks", full)
     recorder = Recorder(read, journal)
     on_progress("warming up", "the full count", 0.0)
-    warm_up(lambda: read(*reference, 1)[0])
+    settle(lambda: read(*reference, 1)[0], calm=_CALM)
     keys = _choose(recorder, full, max_probes, on_progress)
     readings = interleave(
         lambda key: recorder.read("turn", *key)[0],
@@ -171,7 +175,7 @@ def _profile(
         confidence="medium" if warnings else "high",
         provenance=(
             Provenance(
-                source=f"latmodel probe, {environment.runtime} {environment.torch}".rstrip(),
+                source=f"latmodel probe, {_runtime(environment)}",
                 measured=f"blocks at {len(curves.blocks.probes)} token counts, MLP halves at "
                 f"{len(curves.mlps.probes)}, a cut at {len(curves.cut.probes)}, embedding and "
                 "head",
@@ -191,6 +195,10 @@ def _profile(
         environment=environment,
         curves=(curves,),
     )
+
+
+def _runtime(environment: Environment) -> str:
+    return f"{environment.runtime} {environment.runtime_version}".rstrip()
 
 
 def _curves(workload: Workload, measured: dict[Key, Measurement]) -> WorkloadCurves:

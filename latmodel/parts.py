@@ -18,7 +18,11 @@ ReadPart = Callable[[str, int, int], tuple[int, ...]]
 
 
 class PartTimer(Protocol):
-    """What a runtime offers: `repeats` samples of each part's latency, in ns."""
+    """What a runtime offers: `repeats` samples of each part's latency, in ns.
+
+    No sample holds what only the first calls of a part at a count do (compiling, allocating,
+    choosing kernels): a runtime makes those calls before its samples, as `timing.settle` does.
+    """
 
     workload: Workload
 

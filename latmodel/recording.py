@@ -23,7 +23,6 @@ class Recorder:
     def __init__(self, read: ReadPart, journal: Journal | None = None) -> None:
         self._read = read
         self._journal = journal
-        self._warm: set[tuple[str, int]] = set()
         self._replayed_ns = 0
 
     @property
@@ -39,9 +38,6 @@ class Recorder:
     def read(self, phase: str, part: str, count: int, repeats: int = 1) -> tuple[int, ...]:
         """Samples of one part at one count, in ns.
 
-        Before the first samples of a part and count one call is made and not kept: it
-        may compile, allocate, or choose a kernel.
-
         Raises:
             MeasurementError: a sample is not positive.
             JournalError: the journal cannot be written.
@@ -51,9 +47,6 @@ class Recorder:
             if recorded is not None:
                 self._replayed_ns += sum(recorded)
                 return recorded
-        if (part, count) not in self._warm:
-            self._read(part, count, 1)
-            self._warm.add((part, count))
         samples = Measurement(count, self._read(part, count, repeats)).samples_ns
         if self._journal is not None:
             self._journal.append(phase, part, count, samples)

@@ -13,7 +13,7 @@ from torch import nn
 
 from latmodel.architectures import build_model
 from latmodel.measurement import Measurement
-from latmodel.runtimes.torch_eager import TORCH_DTYPES, device_name, find_device, synchronizer
+from latmodel.runtimes.devices import TORCH_DTYPES, device_clock, device_name, find_device
 from latmodel.timing import interleave_ns
 from optimizer.errors import VerificationError
 from optimizer.plan import Plan
@@ -204,7 +204,7 @@ def _steady_rounds(
     samples: dict[str, tuple[int, ...]] = dict.fromkeys(calls, ())
     for _ in range(_PATIENCE):
         taken = interleave_ns(
-            calls, synchronize=synchronizer(place), rounds=rounds, on_round=on_round
+            calls, clock=device_clock(place), rounds=rounds, on_round=on_round
         )
         samples = {name: samples[name] + taken[name] for name in calls}
         steady = [len(Measurement(1, some).steady_ns) for some in samples.values()]

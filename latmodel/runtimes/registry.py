@@ -1,15 +1,44 @@
-"""Every runtime by its name."""
+"""The runtimes by name, each loaded when it is asked for."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
+
+from latmodel.errors import MeasurementError
 
 if TYPE_CHECKING:
     from latmodel.parts import PartTimer
 
 __all__ = ["RUNTIMES", "build_timer"]
 
-RUNTIMES: tuple[str, ...] = ("torch-eager",)
+
+@dataclass(frozen=True, slots=True)
+class _Runtime:
+    """Where a runtime's class stands, and the extra with the packages that it needs."""
+
+    file: str
+    kind: str
+    extra: str = ""
+    packages: tuple[str, ...] = ()
+
+
+_KNOWN = {
+    "torch-eager": _Runtime("torch_eager", "TorchEager"),
+    "torch-compile": _Runtime("torch_compile", "TorchCompile"),
+    "cuda-graph": _Runtime("cuda_graph", "CudaGraph"),
+    "onnxruntime": _Runtime(
+        "onnx_runtime", "OnnxRuntime", "onnxruntime", ("onnx", "onnxruntime", "onnxscript")
+    ),
+    "openvino": _Runtime(
+        "open_vino", "OpenVino", "openvino", ("onnx", "onnxscript", "openvino")
+    ),
+}
+
+RUNTIMES: tuple[str, ...] = tuple(_KNOWN)
+"""The names that `build_timer` takes."""
 
 
 def build_timer(
@@ -21,26 +50,37 @@ def build_timer(
     device: str | None = None,
     threads: int | None = None,
 ) -> PartTimer:
-    """A runtime with a model, ready to time its parts.
+    """A timer of one model's parts in the runtime of that name.
 
     Args:
         runtime: one of `RUNTIMES`.
-        model: timm's name.
+        model: timm's name; weights are random, which latency does not depend on.
         batch: images per call.
-        dtype: one of `latmodel.workload.DTYPES`.
-        device: "cpu" or "cuda"; by default CUDA where there is one.
-        threads: CPU threads; by default as many as the runtime takes.
+        dtype: one of `latmodel.workload.DTYPES` that the runtime knows.
+        device: "cpu", "cuda", or what else the runtime finds; by default its fastest.
+        threads: CPU threads; by default as many as torch uses.
 
     Raises:
-        ValueError: there is no such runtime.
-        MeasurementError: the device is not there.
+        MeasurementError: no runtime has the name, its packages are not installed, or it
+            cannot run in this dtype, on this device or with so many threads.
+        UnknownModelError: timm has no model of that name.
+        WorkloadError: the model is no plain vision transformer, the batch is below 1, or the
+            dtype is unknown.
+
+    >>> build_timer("tensorrt", "deit_small_patch16_224")
+    Traceback (most recent call last):
+    latmodel.errors.MeasurementError: runtime is 'tensorrt': must be one of torch-eager,
+        torch-compile, cuda-graph, onnxruntime, openvino
     """
-    import torch  # noqa: PLC0415 (takes seconds)
-
-    from latmodel.runtimes.torch_eager import TorchEager  # noqa: PLC0415 (as above)
-
-    if runtime not in RUNTIMES:
-        raise ValueError(f"runtime is {runtime!r}: must be one of {', '.join(RUNTIMES)}")
-    if threads is not None:
-        torch.set_num_threads(threads)
-    return TorchEager(model, batch=batch, dtype=dtype, device=device)
+    if runtime not in _KNOWN:
+        raise MeasurementError(f"runtime is {runtime!r}: must be one of {', '.join(RUNTIMES)}")
+    known = _KNOWN[runtime]
+    missing = [package for package in known.packages if find_spec(package) is None]
+    if missing:
+        raise MeasurementError(
+            f"{runtime} needs {' and '.join(missing)}, which this Python lacks: "
+            f"pip install 'token-budget[{known.extra}]'"
+        )
+    kind = getattr(import_module(f"latmodel.runtimes.{known.file}"), known.kind)
+    timer: PartTimer = kind(model, batch=batch, dtype=dtype, device=device, threads=threads)
+    return timer

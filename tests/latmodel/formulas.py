@@ -15,7 +15,11 @@ __all__ = ["DEIT", "FULL", "HERE", "Formulas"]
 FULL = 197
 DEIT = replace(PAPER_VIT, model="deit", depth=12, tokens=FULL)
 HERE = Environment(
-    device="Paper Board", runtime="torch eager", dtype="fp32", threads=2, torch="2.1.0"
+    device="Paper Board",
+    runtime="torch eager",
+    runtime_version="2.1.0",
+    dtype="fp32",
+    threads=2,
 )
 
 

@@ -113,6 +113,7 @@ def environments() -> st.SearchStrategy[Environment]:
         torch=unknown,
         timm=unknown,
         driver=unknown,
+        runtime_version=unknown,
     )
 
 

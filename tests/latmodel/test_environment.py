@@ -23,6 +23,7 @@ HERE = Environment(
     torch="2.1.0",
     timm="1.0.0",
     driver="CUDA 12.2",
+    runtime_version="2.1.0",
 )
 
 
@@ -30,7 +31,8 @@ HERE = Environment(
     ("name", "there"),
     [
         ("device", "T4"),
-        ("runtime", "torch.compile"),
+        ("runtime", "torch compile"),
+        ("runtime_version", "2.2.0"),
         ("dtype", "fp32"),
         ("threads", 4),
         ("clock_mhz", 306),
@@ -77,7 +79,7 @@ def test_what_must_be_known_may_not_be_left_out(name: str) -> None:
         (
             {"fan": "off"},
             "fan: unknown key; known here are device, runtime, dtype, threads, clock_mhz, "
-            "power_mode, system, python, torch, timm, driver",
+            "power_mode, system, python, torch, timm, driver, runtime_version",
         ),
     ],
 )

@@ -1,14 +1,12 @@
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from itertools import chain, cycle, islice, pairwise, repeat
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain, pairwise, repeat
 
 import pytest
 
 from latmodel import timing
-from latmodel.timing import interleave_ns, time_ns, warm_up
-
-SECOND = 10**9
+from latmodel.timing import host_clock, interleave_ns, settle
 
 
 class Clock:
@@ -41,71 +39,57 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return made
 
 
-def scattered(count: int) -> list[int]:
-    """Latencies that never settle."""
-    return list(islice(cycle((1000, 1200, 1400)), count))
-
-
-def test_a_steady_call_is_sampled_as_often_as_the_least(clock: Clock) -> None:
-    assert time_ns(clock.call(lasting_ns=[700]), least=5) == (700,) * 5
-
-
-def test_a_call_that_never_settles_is_sampled_as_often_as_the_most(clock: Clock) -> None:
-    assert time_ns(clock.call(lasting_ns=scattered(99)), warmup=0, most=50) == tuple(
-        scattered(50)
-    )
-
-
-def test_sampling_ends_once_the_median_is_known_well_enough(clock: Clock) -> None:
-    """The error of 90, 110 and 100 is 10.7 %, of these and another 100 it is 4.6 %."""
-    lengths = [90, 110, 100, 100, 100, 100, 100]
-    call = clock.call(lasting_ns=lengths)
-    assert len(time_ns(call, warmup=0, least=3, target=0.11)) == 3
-    again = clock.call(lasting_ns=lengths)
-    assert time_ns(again, warmup=0, least=3, target=0.06) == (90, 110, 100, 100)
-
-
-def test_sampling_ends_when_time_is_up(clock: Clock) -> None:
-    """Nine calls of 1, 1.2 and 1.4 s in turn take 10.8 s, ten take 11.8 s."""
-    lengths = [length * 10**6 for length in scattered(50)]
-    samples = time_ns(clock.call(lasting_ns=lengths), warmup=0, most=50, limit_s=11)
-    assert samples == tuple(lengths[:10])
-
-
-def test_the_least_is_kept_however_long_it_takes(clock: Clock) -> None:
-    slow = clock.call(lasting_ns=[60 * SECOND, 90 * SECOND])
-    assert len(time_ns(slow, least=5, limit_s=1)) == 5
-
-
-def test_interrupted_calls_are_waited_for(clock: Clock) -> None:
-    """Five steady samples are wanted, and four calls lose the processor."""
-    call = clock.call(lasting_ns=[1000, *[9000] * 4, 1000])
-    assert time_ns(call, warmup=0, least=5) == (1000, *[9000] * 4, *[1000] * 4)
-
-
-def test_patience_ends(clock: Clock) -> None:
-    """One steady call, then none: 1 + 3 + 3 s are more than the 6 s of patience."""
-    call = clock.call(lasting_ns=[SECOND, 3 * SECOND])
-    assert len(time_ns(call, warmup=0, least=2, limit_s=1, patience_s=6)) == 3
-
-
-@pytest.mark.parametrize("warmup", [0, 1, 3])
-def test_warmup_calls_are_made_and_thrown_away(clock: Clock, warmup: int) -> None:
-    call = clock.call(lasting_ns=[9 * SECOND] * warmup + [50])
-    assert time_ns(call, warmup=warmup, least=4) == (50,) * 4
-    assert len(clock.log) == warmup + 4
-
-
-def test_every_sample_waits_for_the_device(clock: Clock) -> None:
-    """A queued call lasts until the device is done with it; warm-up is waited for once."""
-    call, wait = clock.call(lasting_ns=[10]), clock.call("wait", lasting_ns=[500])
-    assert time_ns(call, synchronize=wait, warmup=2, least=2) == (510, 510)
-    assert clock.log == ["call", "call", "wait", "call", "wait", "call", "wait"]
+def test_the_hosts_clock_times_from_call_to_return(clock: Clock) -> None:
+    call = clock.call(lasting_ns=[700, 500])
+    assert [host_clock(call), host_clock(call)] == [700, 500]
+    assert clock.log == ["call", "call"]
 
 
 def test_a_clock_too_coarse_to_see_a_call_says_one_nanosecond(clock: Clock) -> None:
     """No latency is 0, which no measurement may be."""
-    assert time_ns(clock.call(), least=3) == (1, 1, 1)
+    assert host_clock(clock.call()) == 1
+
+
+def reading(lengths: Iterable[int], log: list[int]) -> Callable[[], int]:
+    """Readings of so many ns, the last ever on."""
+    given = _on_and_on(lengths)
+
+    def read() -> int:
+        log.append(next(given))
+        return log[-1]
+
+    return read
+
+
+@pytest.mark.parametrize(
+    ("lengths", "calls"),
+    [
+        ([100], 3),  # ready from the start
+        ([9000, 100], 4),  # one compilation
+        ([9000, 8000, 500, 100], 6),  # ever quicker
+        ([9000, 100, 80, 79], 5),  # a fifth quicker is not ready yet
+        ([100, 300, 200], 3),  # interrupted, not quicker
+    ],
+)
+def test_a_call_is_settled_once_it_gets_no_quicker(lengths: list[int], calls: int) -> None:
+    taken: list[int] = []
+    assert settle(reading(lengths, taken)) == min(lengths)
+    assert len(taken) == calls
+
+
+@pytest.mark.parametrize(("calm", "calls"), [(1, 4), (2, 5), (4, 7)])
+def test_the_calm_lasts_as_long_as_asked(calm: int, calls: int) -> None:
+    """Counted anew from each reading that is quicker."""
+    taken: list[int] = []
+    settle(reading([9000, 5000, 100], taken), calm=calm)
+    assert len(taken) == calls
+
+
+def test_settling_ends() -> None:
+    """What gets quicker for ever is timed all the same."""
+    taken: list[int] = []
+    assert settle(reading([2**30 >> n for n in range(30)], taken), most=20) == 2**11
+    assert len(taken) == 20
 
 
 def test_turns_are_paired_and_the_order_turns_around(clock: Clock) -> None:
@@ -136,9 +120,16 @@ def _slowing(call: timing._Call, clock: Clock) -> timing._Call:
     return calling
 
 
-def test_interleaved_samples_wait_for_the_device(clock: Clock) -> None:
+def test_another_clock_takes_the_place_of_the_hosts(clock: Clock) -> None:
+    """As a GPU's own, which waits for what the call queued."""
     call, wait = clock.call(lasting_ns=[10]), clock.call("wait", lasting_ns=[500])
-    assert interleave_ns({"a": call}, synchronize=wait, warmup=1, rounds=2) == {"a": (510, 510)}
+
+    def gpu(call: timing._Call) -> int:
+        call()
+        wait()
+        return 42
+
+    assert interleave_ns({"a": call}, clock=gpu, warmup=1, rounds=2) == {"a": (42, 42)}
     assert clock.log == ["call", "wait"] * 3
 
 
@@ -150,24 +141,3 @@ def test_every_round_is_told(clock: Clock) -> None:
 def test_without_rounds_there_are_no_samples(clock: Clock) -> None:
     assert interleave_ns({"a": clock.call(), "b": clock.call()}, rounds=0) == {"a": (), "b": ()}
     assert interleave_ns({}) == {}
-
-
-@pytest.mark.parametrize(
-    ("lengths", "taken"),
-    [
-        # Cold, then within 3 % of each other four times.
-        ([900, 700, 520, 500, 505, 500, 501], 7),
-        ([500, 515, 500, 515], 4),
-        ([500, 516, 500, 500, 500, 500], 6),
-        # Never twice alike: so many and no more.
-        ([500, 600] * 20, 25),
-    ],
-)
-def test_warming_up_ends_when_the_last_four_agree(lengths: list[int], taken: int) -> None:
-    given = iter(lengths)
-    assert warm_up(lambda: next(given)) == tuple(lengths[:taken])
-
-
-def test_warming_up_ends_when_time_is_up() -> None:
-    given = iter(range(SECOND, 9 * SECOND, SECOND // 2))
-    assert sum(warm_up(lambda: next(given), limit_s=3)) == SECOND * (1 + 1.5 + 2)

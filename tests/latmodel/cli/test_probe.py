@@ -179,6 +179,35 @@ def test_several_runtimes_make_a_profile_each(
     assert [read_profile(tmp_path / name).name for name in names] == ["here-one", "here-two"]
 
 
+def test_each_runtime_times_the_same_model_in_its_own_way(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """End to end with two that share nothing but the model's weights."""
+    extra = "needs pip install 'token-budget[onnxruntime]'"
+    _, _, onnxruntime = (
+        pytest.importorskip(name, reason=extra)
+        for name in ("onnx", "onnxscript", "onnxruntime")
+    )
+    runtimes = {
+        "onnxruntime": ("onnxruntime", onnxruntime.__version__),
+        "torch-eager": ("torch eager", str(torch.__version__)),
+    }
+    asked = [word for name in runtimes for word in ("--runtime", name)]
+    answer = probe(capsys, *SMALL, *asked, "--out", tmp_path / "x.yaml")
+    assert answer.status == 0
+    places = {name: tmp_path / f"x-{name}.yaml" for name in runtimes}
+    assert sorted(tmp_path.iterdir()) == sorted(places.values())
+    for name, (runtime, version) in runtimes.items():
+        profile = read_profile(places[name])
+        environment = profile.environment
+        assert environment is not None
+        assert (environment.runtime, environment.threads) == (runtime, 1)
+        assert environment.runtime_version == version
+        assert profile.provenance[0].source == f"latmodel probe, {runtime} {version}"
+        (curves,) = profile.curves
+        assert curves.workload == find_workload("test_vit")
+
+
 def test_several_runtimes_go_on_with_the_one_that_was_interrupted(
     capsys: pytest.CaptureFixture[str],
     tmp_path: Path,
@@ -223,7 +252,7 @@ def test_a_runtime_that_is_not_there_is_said_before_any_is_measured(
         raise AssertionError
 
     monkeypatch.setattr(sys.modules["latmodel.cli.probe"], "build_timer", build)
-    monkeypatch.setattr("latmodel.runtimes.torch_eager.time_ns", timed)
+    monkeypatch.setattr("latmodel.runtimes.module_timer.settle", timed)
     answer = probe(capsys, *SMALL, *TWO, "--out", tmp_path / "here.yaml")
     assert answer == Answer(2, "", "latmodel: two is not installed\n")
     assert two_runtimes == ["one", "two"]
@@ -264,7 +293,7 @@ def untimed(monkeypatch: pytest.MonkeyPatch) -> None:
     def timed(*_: object, **__: object) -> tuple[int, ...]:
         raise AssertionError
 
-    monkeypatch.setattr("latmodel.runtimes.torch_eager.time_ns", timed)
+    monkeypatch.setattr("latmodel.runtimes.module_timer.settle", timed)
 
 
 @pytest.mark.usefixtures("untimed")
