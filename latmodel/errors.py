@@ -7,6 +7,7 @@ __all__ = [
     "FieldError",
     "LatmodelError",
     "MeasurementError",
+    "MissingExtraError",
     "ProfileError",
     "UnknownModelError",
     "UnknownProfileError",
@@ -44,3 +45,7 @@ class MeasurementError(LatmodelError, ValueError):
 
 class EnvironmentMismatchError(LatmodelError, ValueError):
     """Two measurements come from environments that may not be joined."""
+
+
+class MissingExtraError(LatmodelError, ImportError):
+    """An optional library is not installed; the message says which extra brings it."""
