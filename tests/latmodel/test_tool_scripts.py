@@ -82,6 +82,7 @@ def board(tmp_path: Path) -> Board:
         stand_in = tools / COMMANDS[tool]
         stand_in.write_text(
             f'#!/bin/sh\necho "$@" >> "{tmp_path}/called"\ncat "{tmp_path}/prints"\n'
+            f'echo "$LC_ALL" > "{tmp_path}/language"\n'
             'for word; do case "$word" in --saveEngine=*) : > "${word#*=}";; esac; done\n'
             f"exit {status}\n",
             encoding="utf-8",
@@ -129,12 +130,13 @@ def called(tmp_path: Path) -> list[str]:
 def test_the_median_of_each_file_becomes_a_row(
     board: Board, tmp_path: Path, tool: str, prints: str, latency_ns: int
 ) -> None:
-    """From any folder, in a language with a decimal comma, two passes in turn."""
+    """From any folder, two passes in turn, the tool kept from printing a decimal comma."""
     ended = board(tool, prints, PASSES="2", LC_ALL="de_DE.UTF-8")
     assert ended.returncode == 0, ended.stderr
     assert results(tmp_path) == 2 * tuple(
         Reading(part, count, latency_ns) for part, count in ROWS
     )
+    assert (tmp_path / "language").read_text(encoding="utf-8") == "C\n"
     assert ended.stdout == ""
     assert ended.stderr.count("\n") == 6
 
