@@ -8,6 +8,7 @@ __all__ = [
     "JournalError",
     "LatmodelError",
     "MeasurementError",
+    "MissingExtraError",
     "ProfileError",
     "UnknownModelError",
     "UnknownProfileError",
@@ -49,3 +50,7 @@ class EnvironmentMismatchError(LatmodelError, ValueError):
 
 class JournalError(LatmodelError, ValueError):
     """The journal of an interrupted probe is in the way, missing, or cannot be written."""
+
+
+class MissingExtraError(LatmodelError, ImportError):
+    """An optional library is not installed; the message says which extra brings it."""

@@ -15,7 +15,7 @@ from latmodel.errors import MeasurementError
 from latmodel.interleaving import Effort, Estimate, Key, estimate, interleave
 from latmodel.journal import Journal
 from latmodel.measurement import Measurement
-from latmodel.parts import PartTimer, part_reader
+from latmodel.parts import CUT_PROBES, MLP_PROBES, PartTimer, part_reader
 from latmodel.probing import probe_curve
 from latmodel.profile import DeviceProfile, ErrorFigure, Provenance
 from latmodel.recording import Recorder
@@ -25,10 +25,6 @@ from latmodel.workload import Workload
 from latmodel.workload_curves import WorkloadCurves
 
 __all__ = ["Effort", "OnProgress", "PartTimer", "probe_profile"]
-
-_MLP_PROBES = 8
-_CUT_PROBES = 4
-"""The MLP half enters the table only once and a cut is small, so few probes serve them."""
 
 _CALM = 4
 """Readings of the full count that must get no quicker before any is kept: an idle machine
@@ -144,7 +140,7 @@ def _choose(
     recorder: Recorder, full: int, max_probes: int, on_progress: OnProgress
 ) -> list[Key]:
     """The parts and counts worth reading."""
-    shares = {"blocks": max_probes, "mlps": _MLP_PROBES, "cut": _CUT_PROBES}
+    shares = {"blocks": max_probes, "mlps": MLP_PROBES, "cut": CUT_PROBES}
     most = {part: min(share, max_probes, full) for part, share in shares.items()}
     seen: set[Key] = set()
     keys: list[Key] = []

@@ -8,10 +8,14 @@ from typing import Protocol
 from latmodel.environment import Environment
 from latmodel.workload import Workload
 
-__all__ = ["PARTS", "PartTimer", "ReadPart", "part_reader"]
+__all__ = ["CUT_PROBES", "MLP_PROBES", "PARTS", "PartTimer", "ReadPart", "part_reader"]
 
 PARTS = ("blocks", "mlps", "cut", "ends", "model")
 """All blocks, their MLP halves, one cut, what no cut changes, and the whole model."""
+
+MLP_PROBES = 8
+CUT_PROBES = 4
+"""The MLP half enters a table only once and a cut is small, so few probes serve them."""
 
 ReadPart = Callable[[str, int, int], tuple[int, ...]]
 """Times a part at a count so many times, in ns."""

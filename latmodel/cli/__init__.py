@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from latmodel.cli.import_ import import_
+from latmodel.cli.plan import plan
 from latmodel.cli.predict import predict
 from latmodel.cli.probe import probe
 from latmodel.cli.profiles import profiles
@@ -25,7 +27,7 @@ def latmodel(ctx: click.Context, /) -> None:
         click.echo(ctx.get_help())
 
 
-for command in (predict, probe, profiles):
+for command in (import_, plan, predict, probe, profiles):
     latmodel.add_command(command)
 
 

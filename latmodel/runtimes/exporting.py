@@ -1,4 +1,4 @@
-"""Export a part as ONNX, for the runtimes that are not torch's own."""
+"""Parts as ONNX files: for runtimes that are not torch's own, and for boards without Python."""
 
 from __future__ import annotations
 
@@ -8,15 +8,80 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import torch
+from torch import nn
 from torch.export import Dim, ExportedProgram
 
-from latmodel.errors import MeasurementError
-from latmodel.runtimes.parts import Part
+from latmodel.architectures import describe
+from latmodel.errors import MeasurementError, ProfileError
+from latmodel.extras import require_extra
+from latmodel.files import require_target
+from latmodel.readings import PARTS
+from latmodel.runtimes.devices import TORCH_DTYPES
+from latmodel.runtimes.parts import Part, Parts
+from latmodel.workload import Workload
 
-__all__ = ["onnx_file"]
+__all__ = ["PartExporter", "onnx_file", "write_onnx"]
 
 _OLDEST = (2, 6)
 """torch.onnx.export takes an exported program from this version on."""
+
+_BOARD_OPSET = 18
+"""The lowest that torch's exporter writes without converting, so that older tools read it."""
+
+_SINGLE_FILE = 10**9
+"""Bytes of weights above which they stand in a file of their own: ONNX ends at 2 GiB."""
+
+
+def write_onnx(
+    module: nn.Module,
+    inputs: tuple[torch.Tensor, ...],
+    path: Path,
+    *,
+    most: int | None = None,
+    opset: int | None = None,
+    beside: bool = True,
+) -> None:
+    """Write a module as an ONNX file, whose inputs are named in0, in1 and so on.
+
+    Args:
+        module: in evaluation mode.
+        inputs: examples, whose shapes the file holds.
+        path: the file.
+        most: tokens at most, if the file is to take any count from 1 on; dimension 1 of the
+            only input. By default all shapes are static.
+        opset: of the file; by default torch's.
+        beside: put the weights into a second file beside it.
+
+    Raises:
+        MeasurementError: torch is too old.
+    """
+    found = tuple(int(number) for number in torch.__version__.split(".")[:2])
+    if found < _OLDEST:
+        raise MeasurementError(
+            f"torch is {torch.__version__}: exporting to another runtime needs "
+            f"{'.'.join(map(str, _OLDEST))} or newer; try the runtime torch-eager"
+        )
+    program = torch.onnx.export(
+        _export(module, inputs, most),
+        input_names=[f"in{i}" for i in range(len(inputs))],
+        dynamo=True,
+        opset_version=opset,
+        verbose=False,
+    )
+    assert program is not None  # noqa: S101 (it is None only without dynamo)
+    program.save(path, external_data=beside)
+
+
+def _export(
+    module: nn.Module, inputs: tuple[torch.Tensor, ...], most: int | None
+) -> ExportedProgram:
+    if most is None:
+        return torch.export.export(module, inputs)
+    (tokens,) = inputs
+    # Not the input itself: torch would take a count of 1 for a constant.
+    example = tokens.new_zeros((tokens.shape[0], most, tokens.shape[2]))
+    shapes = ({1: Dim("tokens", min=1, max=most)},)
+    return torch.export.export(module, (example,), dynamic_shapes=shapes)
 
 
 @contextmanager
@@ -33,26 +98,64 @@ def onnx_file(part: Part, *, most: int) -> Iterator[Path]:
     Raises:
         MeasurementError: torch is too old.
     """
-    found = tuple(int(number) for number in torch.__version__.split(".")[:2])
-    if found < _OLDEST:
-        raise MeasurementError(
-            f"torch is {torch.__version__}: exporting to another runtime needs "
-            f"{'.'.join(map(str, _OLDEST))} or newer; try the runtime torch-eager"
-        )
-    program = torch.onnx.export(_export(part, most), dynamo=True, verbose=False)
-    assert program is not None  # noqa: S101 (it is None only without dynamo)
     # Windows removes no file that a runtime still maps into memory.
     with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         path = Path(folder) / f"{part.name}.onnx"
-        program.save(path, external_data=True)
+        write_onnx(part.module, part.inputs, path, most=most if part.any_count else None)
         yield path
 
 
-def _export(part: Part, most: int) -> ExportedProgram:
-    if not part.any_count:
-        return torch.export.export(part.module, part.inputs)
-    (tokens,) = part.inputs
-    # Not the part's own input: torch would take a count of 1 for a constant.
-    example = tokens.new_zeros((tokens.shape[0], most, tokens.shape[2]))
-    shapes = ({1: Dim("tokens", min=1, max=most)},)
-    return torch.export.export(part.module, (example,), dynamic_shapes=shapes)
+class PartExporter:
+    """One timm model, and an ONNX file of static shapes for each of its parts.
+
+    Args:
+        model: timm's name; weights are random, which latency does not depend on.
+        batch: images per call.
+        dtype: one of `latmodel.workload.DTYPES`; the file's weights, inputs and outputs.
+
+    Raises:
+        MissingExtraError: onnx or onnxscript is not installed.
+        UnknownModelError, WorkloadError: as `latmodel.architectures.describe`.
+    """
+
+    def __init__(self, model: str, *, batch: int = 1, dtype: str = "fp32") -> None:
+        require_extra("writing ONNX files", ("onnx", "onnxscript"), extra="onnx")
+        self.workload: Workload = describe(model, batch=batch, dtype=dtype)
+        self._parts = Parts(
+            self.workload, dtype=TORCH_DTYPES[dtype], device=torch.device("cpu")
+        )
+
+    def write(self, part: str, count: int, path: Path) -> None:
+        """Write one part on `count` tokens.
+
+        Args:
+            part: one of `latmodel.readings.PARTS`.
+            count: tokens, prefix included; the full count for "ends" and "model".
+            path: the file; over a gigabyte of weights go to a second one beside it.
+
+        Raises:
+            ProfileError: the file cannot be written, or there is no such part.
+            MeasurementError: torch is too old.
+        """
+        require_target(path)
+        made = self._part(part, count)
+        weights = sum(p.numel() * p.element_size() for p in made.module.parameters())
+        write_onnx(
+            made.module,
+            made.inputs,
+            path,
+            opset=_BOARD_OPSET,
+            beside=weights > _SINGLE_FILE,
+        )
+
+    def _part(self, part: str, count: int) -> Part:
+        if part in ("ends", "model"):
+            return self._parts.ends() if part == "ends" else self._parts.whole()
+        at_count = {
+            "block": self._parts.block,
+            "mlp": self._parts.mlp,
+            "cut": self._parts.cut,
+        }
+        if part not in at_count:
+            raise ProfileError(f"part is {part!r}: must be one of {', '.join(PARTS)}")
+        return at_count[part](count)

@@ -93,7 +93,7 @@ class ModuleTimer(ABC):
 
     @abstractmethod
     def prepare(self, part: Part) -> Call:
-        """Turn a part into a call that runs it and gives its output; may compile."""
+        """Turn a part into a call that runs it and gives its outputs; may compile."""
 
     def _find_place(self, device: str | None) -> Place:
         """Where the device of that name is; torch's devices, unless a runtime has its own."""

@@ -70,7 +70,7 @@ class OnnxRuntime(ModuleTimer):
         return str(onnxruntime.__version__)
 
     def prepare(self, part: Part) -> Call:
-        """Load the part's graph, and bind its inputs and output.
+        """Load the part's graph, and bind its inputs and outputs.
 
         Raises:
             MeasurementError: the CUDA device cannot be used after all.
@@ -81,11 +81,12 @@ class OnnxRuntime(ModuleTimer):
         for node, tensor in zip(session.get_inputs(), part.inputs, strict=True):
             value = onnxruntime.OrtValue.ortvalue_from_numpy(tensor.numpy(), kind, index)
             binding.bind_ortvalue_input(node.name, value)
-        binding.bind_output(session.get_outputs()[0].name, kind, index)
+        for node in session.get_outputs():
+            binding.bind_output(node.name, kind, index)
 
         def run() -> Any:
             session.run_with_iobinding(binding)
-            return binding.get_outputs()[0]
+            return binding.get_outputs()
 
         return run
 

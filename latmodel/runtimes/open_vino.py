@@ -98,10 +98,10 @@ class OpenVino(ModuleTimer):
             request.set_input_tensor(i, openvino.Tensor(tensor.numpy(), shared_memory=True))
 
         def run() -> Any:
-            # Not `infer`, which copies the output.
+            # Not `infer`, which copies the outputs.
             request.start_async()
             request.wait()
-            return request.get_output_tensor(0)
+            return request.output_tensors
 
         return run
 

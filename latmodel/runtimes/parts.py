@@ -72,12 +72,15 @@ class Cut(nn.Module):
         values = v.float().softmax(dim=2).amax(dim=1).sum(dim=2)
         score = received / received.amax(dim=1, keepdim=True) + values
         order = score.topk(x.shape[1], dim=1).indices
+        rest = _gather(x, order[:, self.count - 1 :]).mean(dim=1, keepdim=True)
+        if self.count == 1:  # no tool likes a tensor of no rows
+            return rest
         kept = order[:, : self.count - 1].sort(dim=1).values
-        chosen, rest = (
-            x.gather(1, places.unsqueeze(-1).expand(-1, -1, x.shape[-1]))
-            for places in (kept, order[:, self.count - 1 :])
-        )
-        return torch.cat((chosen, rest.mean(dim=1, keepdim=True)), dim=1)
+        return torch.cat((_gather(x, kept), rest), dim=1)
+
+
+def _gather(x: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
+    return x.gather(1, places.unsqueeze(-1).expand(-1, -1, x.shape[-1]))
 
 
 class Ends(nn.Module):
@@ -87,12 +90,18 @@ class Ends(nn.Module):
         super().__init__()
         self.model: Any = model
 
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Run; (batch, channels, height, width) in, (batch, classes) out."""
+    def forward(
+        self, images: torch.Tensor, x: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Run; (batch, channels, height, width) and (batch, tokens, dim) in.
+
+        Out come (batch, tokens, dim) and (batch, classes). The head reads tokens of its own:
+        of the embedded ones it may need the class token alone, which no image enters before
+        the blocks, and a compiler would leave the embedding out.
+        """
         model = self.model
-        x = model.norm_pre(model._pos_embed(model.patch_embed(images)))  # noqa: SLF001
-        head: torch.Tensor = model.forward_head(model.norm(x))
-        return head
+        embedded = model.norm_pre(model._pos_embed(model.patch_embed(images)))  # noqa: SLF001
+        return embedded, model.forward_head(model.norm(x))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,7 +109,7 @@ class Part:
     """One part of a model at one token count, ready to run.
 
     Attributes:
-        name: "blocks", "mlps", "cut", "ends" or "model".
+        name: "blocks", "mlps", "cut", "ends" or "model"; "block" and "mlp" are of one block.
         count: tokens; the full count for "ends" and "model".
         module: in evaluation mode; the same object each time, and for every count where
             `any_count`.
@@ -135,6 +144,8 @@ class Parts:
         self.model: Any = model.to(device, dtype)
         self._blocks = Chain(self.model.blocks, _block).eval()
         self._mlps = Chain(self.model.blocks, _mlp_half).eval()
+        self._block = Chain(self.model.blocks[:1], _block).eval()
+        self._mlp = Chain(self.model.blocks[:1], _mlp_half).eval()
         self._ends = Ends(self.model).eval()
         self._cuts: dict[int, Cut] = {}
         self._random: dict[str, torch.Tensor] = {}
@@ -147,6 +158,14 @@ class Parts:
         """The MLP halves of all blocks on `count` tokens."""
         return Part("mlps", count, self._mlps, (self._tokens(count),), any_count=True)
 
+    def block(self, count: int) -> Part:
+        """The first block alone on `count` tokens."""
+        return Part("block", count, self._block, (self._tokens(count),), any_count=True)
+
+    def mlp(self, count: int) -> Part:
+        """The MLP half of the first block alone on `count` tokens."""
+        return Part("mlp", count, self._mlp, (self._tokens(count),), any_count=True)
+
     def cut(self, count: int) -> Part:
         """One cut from the full count to `count`."""
         full = self.workload.tokens
@@ -157,7 +176,8 @@ class Parts:
 
     def ends(self) -> Part:
         """Embedding, last norm and head."""
-        return Part("ends", self.workload.tokens, self._ends, (self._images(),))
+        inputs = (self._images(), self._tokens(self.workload.tokens))
+        return Part("ends", self.workload.tokens, self._ends, inputs)
 
     def whole(self) -> Part:
         """The unpruned model."""

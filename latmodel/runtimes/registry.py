@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib import import_module
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from latmodel.errors import MeasurementError
+from latmodel.extras import require_extra
 
 if TYPE_CHECKING:
     from latmodel.parts import PartTimer
@@ -61,8 +61,9 @@ def build_timer(
         threads: CPU threads; by default as many as torch uses.
 
     Raises:
-        MeasurementError: no runtime has the name, its packages are not installed, or it
-            cannot run in this dtype, on this device or with so many threads.
+        MissingExtraError: the runtime's packages are not installed.
+        MeasurementError: no runtime has the name, or it cannot run in this dtype, on this
+            device or with so many threads.
         UnknownModelError: timm has no model of that name.
         WorkloadError: the model is no plain vision transformer, the batch is below 1, or the
             dtype is unknown.
@@ -75,12 +76,7 @@ def build_timer(
     if runtime not in _KNOWN:
         raise MeasurementError(f"runtime is {runtime!r}: must be one of {', '.join(RUNTIMES)}")
     known = _KNOWN[runtime]
-    missing = [package for package in known.packages if find_spec(package) is None]
-    if missing:
-        raise MeasurementError(
-            f"{runtime} needs {' and '.join(missing)}, which this Python lacks: "
-            f"pip install 'token-budget[{known.extra}]'"
-        )
+    require_extra(runtime, known.packages, extra=known.extra)
     kind = getattr(import_module(f"latmodel.runtimes.{known.file}"), known.kind)
     timer: PartTimer = kind(model, batch=batch, dtype=dtype, device=device, threads=threads)
     return timer

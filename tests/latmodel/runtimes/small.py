@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -60,7 +61,19 @@ def part_of(timer: ModuleTimer, name: str, count: int) -> Part:
     return made[name]()
 
 
-def numbers(output: Any) -> npt.NDArray[np.float32]:
+def all_numbers(outputs: Any) -> list[npt.NDArray[np.float32]]:
+    """What a call or a module gave: one tensor, or several in any sequence."""
+    several = isinstance(outputs, Sequence) or not hasattr(outputs, "shape")
+    return [_array(output) for output in (outputs if several else [outputs])]
+
+
+def numbers(outputs: Any) -> npt.NDArray[np.float32]:
+    """The only output."""
+    (array,) = all_numbers(outputs)
+    return array
+
+
+def _array(output: Any) -> npt.NDArray[np.float32]:
     """An output of any runtime: a tensor of torch, of ONNX Runtime or of OpenVINO."""
     if isinstance(output, torch.Tensor):
         output = output.float().cpu()

@@ -25,9 +25,11 @@ def parts() -> Parts:
 
 
 def output(part: Part) -> torch.Tensor:
+    """The last output, which is the only one but for the ends."""
     with torch.inference_mode():
-        found: torch.Tensor = part.module(*part.inputs)
-    return found
+        found = part.module(*part.inputs)
+    last: torch.Tensor = found[-1] if isinstance(found, tuple) else found
+    return last
 
 
 @pytest.mark.parametrize("count", [1, 2, 50, 101])
@@ -43,6 +45,23 @@ def test_parts_run_on_exactly_the_count_asked(parts: Parts, count: int) -> None:
 
 def test_ends_and_model_give_what_the_model_gives(parts: Parts) -> None:
     assert [output(part).shape for part in (parts.ends(), parts.whole())] == [(2, 1000)] * 2
+
+
+def test_the_ends_embed_and_read_tokens_of_their_own(parts: Parts) -> None:
+    """Else a compiler might leave the embedding out, which the class token does not need."""
+    images, x = parts.ends().inputs
+    with torch.inference_mode():
+        embedded, logits = parts.ends().module(images, x)
+        assert torch.equal(embedded, parts.model._pos_embed(parts.model.patch_embed(images)))
+        assert torch.equal(logits, parts.model.forward_head(parts.model.norm(x)))
+
+
+def test_one_block_is_the_first_of_all(parts: Parts) -> None:
+    x = parts.block(5).inputs[0]
+    block = parts.model.blocks[0]
+    with torch.inference_mode():
+        assert torch.equal(output(parts.block(5)), block(x))
+        assert torch.equal(output(parts.mlp(5)), x + block.mlp(block.norm2(x)))
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])

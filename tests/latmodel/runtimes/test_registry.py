@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from latmodel.errors import MeasurementError, WorkloadError
+from latmodel import extras
+from latmodel.errors import MeasurementError, MissingExtraError, WorkloadError
 from latmodel.runtimes import registry
 from latmodel.runtimes.registry import build_timer
 from latmodel.runtimes.torch_compile import TorchCompile
@@ -76,8 +77,8 @@ def test_an_unknown_runtime_is_refused(runtime: str) -> None:
 def test_a_missing_extra_is_named(
     monkeypatch: pytest.MonkeyPatch, runtime: str, absent: tuple[str, ...], message: str
 ) -> None:
-    monkeypatch.setattr(registry, "find_spec", lambda name: None if name in absent else True)
-    with pytest.raises(MeasurementError) as caught:
+    monkeypatch.setattr(extras, "find_spec", lambda name: None if name in absent else True)
+    with pytest.raises(MissingExtraError) as caught:
         build_timer(runtime, MODEL)
     assert str(caught.value) == message
 
