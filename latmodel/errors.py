@@ -7,6 +7,8 @@ __all__ = [
     "FieldError",
     "LatmodelError",
     "MeasurementError",
+    "MissingExtraError",
+    "PlotError",
     "ProfileError",
     "UnknownModelError",
     "UnknownProfileError",
@@ -44,3 +46,11 @@ class MeasurementError(LatmodelError, ValueError):
 
 class EnvironmentMismatchError(LatmodelError, ValueError):
     """Two measurements come from environments that may not be joined."""
+
+
+class PlotError(LatmodelError, ValueError):
+    """A picture cannot be drawn or written as it was asked for."""
+
+
+class MissingExtraError(LatmodelError, ImportError):
+    """An optional library is not installed; the message says which extra brings it."""
