@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from latmodel.cli.plot import plot
 from latmodel.cli.predict import predict
 from latmodel.cli.probe import probe
 from latmodel.cli.profiles import profiles
@@ -25,7 +26,7 @@ def latmodel(ctx: click.Context, /) -> None:
         click.echo(ctx.get_help())
 
 
-for command in (predict, probe, profiles):
+for command in (plot, predict, probe, profiles):
     latmodel.add_command(command)
 
 
