@@ -26,7 +26,7 @@ __all__ = ["draw_picture"]
 _WIDTH, _HEIGHT, _DPI = 1200, 675, 100
 """In pixels, and pixels per inch."""
 
-_LEFT, _RIGHT, _TOP, _BOTTOM = 72, 24, 78, 106
+_LEFT, _RIGHT, _TOP, _BOTTOM = 72, 24, 78, 112
 """Margins around the axes, in pixels; `_RIGHT` grows where the name of an edge needs it."""
 
 _LANE = 19
@@ -35,7 +35,7 @@ _LANE = 19
 _GAP = 5
 """Between a pole and its name, and between names, in pixels."""
 
-_LEGEND = 42
+_LEGEND = 46
 """From the axes down to the legend, in pixels: ticks and the axis' own words."""
 
 _NS_PER_MS = 1e6
@@ -64,8 +64,8 @@ def draw_picture(picture: Picture) -> Figure:
 def _draw_words(figure: Figure, axes: Axes, picture: Picture) -> None:
     captions = picture.captions
     for gid, words, size, weight, height in (
-        ("title", _line(captions.title, 90), 14, "bold", 20),
-        ("subtitle", _line(captions.subtitle, 150), 10.5, "normal", 46),
+        ("title", _line(captions.title, 80), 14, "bold", 20),
+        ("subtitle", _line(captions.subtitle, 140), 10.5, "normal", 46),
     ):
         figure.text(
             20 / _WIDTH, 1 - height / _HEIGHT, words,
@@ -98,7 +98,7 @@ def _draw_latency(axes: Axes, picture: Picture) -> None:
             samples.counts, np.array(samples.latency_ns) / _NS_PER_MS,
             linestyle="none", marker="o", markersize=2.6, color=_GREY, markeredgewidth=0,
             gid="samples", zorder=2,
-            label=f"{len(samples.counts)} dense samples, from which the curve differs by\n"
+            label=f"{len(samples.counts)} dense samples; the curve is off by\n"
             f"{mean * 100:.1f} % in the mean, {most * 100:.1f} % at the 95th percentile",
         )  # fmt: skip
     axes.plot(
@@ -161,7 +161,7 @@ def _draw_pole(axes: Axes, picture: Picture, step: Step, height: float) -> None:
 def _edges_in_words(picture: Picture) -> str:
     words = [f"edge of {picture.settings.threshold * 100:.3g} % or more"]
     if any(not step.located for step in picture.steps):
-        words.append("dotted: place not measured")
+        words.append("dotted: place unknown")
     if picture.unnamed:
         words.append(f"{picture.unnamed} more not named")
     return "; ".join(words)
@@ -199,6 +199,10 @@ def _draw_legend(figure: Figure, axes: Axes, picture: Picture) -> None:
         loc="upper left",
         bbox_to_anchor=(16 / _WIDTH, (_BOTTOM - _LEGEND) / _HEIGHT),
         ncols=3,
+        fontsize=9.5,
         markerscale=1.5,
+        handlelength=1.8,
+        columnspacing=1.6,
+        borderaxespad=0,
         frameon=False,
     )

@@ -60,8 +60,8 @@ def test_the_svg_holds_probes_samples_edges_and_words(tmp_path: Path) -> None:
         "expected latency",
         "5 % to 95 % error band",
         "8 probes",
-        "edge of 4 % or more; dotted: place not measured",
-        "3 dense samples, from which the curve differs by",
+        "edge of 4 % or more; dotted: place unknown",
+        "3 dense samples; the curve is off by",
         "8.3 % in the mean, 22.5 % at the 95th percentile",
     ):
         assert words_of(svg).count(said) == 1
@@ -123,12 +123,27 @@ def test_names_of_edges_stay_inside_and_apart() -> None:
     assert highest < min(box.y0 for box in boxes)
 
 
+def test_the_longest_legend_stays_inside() -> None:
+    settings = PlotSettings(threshold=0.0425, most_steps=3)
+    samples = DenseSamples("it", (64,) * 10_000, (0.1e6,) * 10_000)
+    picture = picture_of_curve(STAIRS, samples=samples, settings=settings)
+    figure = draw(replace(picture, unnamed=9999))
+    figure.draw_without_rendering()  # which is when an axis places its own words
+    (legend,) = figure.legends
+    assert "dotted: place unknown; 9999 more" in legend.get_texts()[3].get_text()
+    assert legend.get_texts()[4].get_text().endswith("900.0 % at the 95th percentile")
+    box = legend.get_window_extent()
+    assert 0 <= box.x0 <= box.x1 <= 1200
+    (axes,) = figure.axes
+    assert 0 <= box.y0 <= box.y1 <= axes.xaxis.label.get_window_extent().y0
+
+
 def test_words_of_a_device_are_drawn_as_they_are(tmp_path: Path) -> None:
     """No formula, no markup, no letter that would break the file; too long is cut."""
     captions = Captions(title="a $x_2$ <b>&\n\x01", subtitle="x" * 200)
     svg = svg_of(tmp_path / "it.svg", captions=captions)
     assert words_of(group(svg, "title")) == ["a $x_2$ <b>& \N{REPLACEMENT CHARACTER}"]
-    assert words_of(group(svg, "subtitle")) == ["x" * 149 + "…"]
+    assert words_of(group(svg, "subtitle")) == ["x" * 139 + "…"]
 
 
 def test_the_png_is_1200_by_675(tmp_path: Path) -> None:
