@@ -9,6 +9,7 @@ __all__ = [
     "LatmodelError",
     "MeasurementError",
     "MissingExtraError",
+    "PlotError",
     "ProfileError",
     "UnknownModelError",
     "UnknownProfileError",
@@ -50,6 +51,10 @@ class EnvironmentMismatchError(LatmodelError, ValueError):
 
 class JournalError(LatmodelError, ValueError):
     """The journal of an interrupted probe is in the way, missing, or cannot be written."""
+
+
+class PlotError(LatmodelError, ValueError):
+    """A picture cannot be drawn or written as it was asked for."""
 
 
 class MissingExtraError(LatmodelError, ImportError):

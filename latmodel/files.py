@@ -20,6 +20,8 @@ __all__ = [
     "read_json",
     "read_text",
     "read_yaml",
+    "require_target",
+    "write_bytes",
     "write_text",
     "write_yaml",
 ]
@@ -204,7 +206,16 @@ def write_yaml(path: str | os.PathLike[str], mapping: Mapping[str, object]) -> N
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:
-    """Write a text file atomically: a reader sees the old file or the new, never a part.
+    """Write a text file as UTF-8, whole or not at all; see `write_bytes`.
+
+    Raises:
+        ProfileError: the place cannot be written.
+    """
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
+    """Write a file atomically: a reader sees the old file or the new, never a part.
 
     Raises:
         ProfileError: the place cannot be written.
@@ -216,8 +227,8 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
     except OSError as error:
         raise ProfileError(f"{path}: cannot write: {error.strerror or error}") from None
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
             _to_disk(file)
         # mkstemp makes the file private; a profile is as public as its folder allows.
         Path(temporary).chmod(0o666 & ~_umask())
@@ -250,7 +261,7 @@ def require_target(path: str | os.PathLike[str]) -> None:
         raise ProfileError(f"{path}: cannot write: Permission denied")
 
 
-def _to_disk(file: IO[str]) -> None:
+def _to_disk(file: IO[bytes]) -> None:
     file.flush()
     os.fsync(file.fileno())
 

@@ -6,6 +6,7 @@ import click
 
 from latmodel.cli.import_ import import_
 from latmodel.cli.plan import plan
+from latmodel.cli.plot import plot
 from latmodel.cli.predict import predict
 from latmodel.cli.probe import probe
 from latmodel.cli.profiles import profiles
@@ -17,7 +18,7 @@ __all__ = ["main"]
 @click.group(
     invoke_without_command=True,
     epilog="Example: latmodel probe --model deit_small_patch16_224 --out here.yaml",
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(package_name="token-budget")
 @click.pass_context
@@ -27,7 +28,7 @@ def latmodel(ctx: click.Context, /) -> None:
         click.echo(ctx.get_help())
 
 
-for command in (import_, plan, predict, probe, profiles):
+for command in (import_, plan, plot, predict, probe, profiles):
     latmodel.add_command(command)
 
 

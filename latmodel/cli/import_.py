@@ -18,8 +18,8 @@ __all__ = ["import_"]
 
 @click.command(
     "import",
-    epilog="Example: latmodel import results.csv --model deit_small_patch16_224 "
-    "--device-name 'Jetson Orin Nano, 15 W' --runtime 'TensorRT 10.3' --out here.yaml",
+    epilog="Example: latmodel import pi5.csv --model deit_small_patch16_224 --device-name Pi5 "
+    "--out pi5.yaml",
 )
 @click.argument("results", type=click.Path(path_type=Path))
 @click.option("--model", required=True, help="timm's name.")
@@ -31,10 +31,10 @@ __all__ = ["import_"]
 def import_(
     results: Path, model: str, batch: int, dtype: str, device_name: str, runtime: str, out: Path
 ) -> None:
-    """Make a device profile of RESULTS, a CSV file of part,tokens,latency_ms.
+    """Make a device profile of timings that another tool took.
 
-    The last column may be latency_us or latency_ns. Rows of one part and count are repeats.
-    See latmodel plan for the parts, and for which rows to measure.
+    RESULTS is a CSV file of part,tokens,latency_ms (or latency_us, latency_ns); rows of one
+    part and count are repeats. See latmodel plan for the parts and for which rows to measure.
     """
     require_target(out)
     workload = find_workload(model, batch=batch, dtype=dtype)

@@ -35,18 +35,16 @@ _RESULTS, _SCRIPT = "results.csv", "measure.sh"
     type=click.IntRange(min=1),
     default=6,
     show_default=True,
-    help="Counts of each part in each round after the first.",
+    help="Counts of each part in each later round.",
 )
 @click.option(
     "--from",
     "measured",
     type=click.Path(path_type=Path),
-    help="The results so far; without it, the first round is written.",
+    help="Results so far; without, the first round is written.",
 )
 @click.option("--onnx", is_flag=True, help="Write an ONNX file for each row.")
-@click.option(
-    "--tool", type=click.Choice(TOOLS), help="With --onnx: write a script that times them so."
-)
+@click.option("--tool", type=click.Choice(TOOLS), help="And a script that times them so.")
 @click.option(
     "--out", type=click.Path(path_type=Path), required=True, help="A folder; made if needed."
 )
@@ -61,11 +59,11 @@ def plan(
     tool: str | None,
     out: Path,
 ) -> None:
-    """Write the next rows to measure into OUT/results.csv, for a board's own tool to fill in.
+    """Plan what to measure on a board that runs no Python.
 
-    Parts: block (one), mlp (the MLP half of one), cut (one cut from all tokens to the row's),
-    ends (embedding, last norm and head), model (the whole, as a check). The latency column
-    is in ms. Fill it in, then call again with --from OUT/results.csv.
+    OUT/results.csv gets a row for each part and count: block (one), mlp (half of one), cut
+    (from all tokens to so many), ends (embedding, last norm and head), model (the whole, as a
+    check). Fill in its latency in ms, then call again with --from OUT/results.csv.
     """
     if tool is not None and not onnx:
         raise click.UsageError("--tool writes a script that times ONNX files: give --onnx too")

@@ -23,7 +23,7 @@ __all__ = ["predict"]
 def predict(
     model: str, batch: int, dtype: str, device_profile: str, tokens: tuple[int, ...]
 ) -> None:
-    """Predict the latency of a model that is cut to a token count in its first block."""
+    """Predict the latency of a model that is cut in its first block."""
     profile = read_profile(device_profile)
     workload = find_workload(model, batch=batch, dtype=dtype)
     table = profile.table(workload)

@@ -28,7 +28,7 @@ _INTERRUPTED = 130
 @click.option("--model", default="deit_small_patch16_224", show_default=True)
 @click.option("--batch", type=click.IntRange(min=1), default=1, show_default=True)
 @click.option("--dtype", type=click.Choice(DTYPES), default="fp32", show_default=True)
-@click.option("--device", default=None, help="cpu or cuda; by default CUDA where there is one.")
+@click.option("--device", default=None, help="cpu, cuda, or what else the runtime finds.")
 @click.option(
     "--runtime",
     "runtimes",
@@ -36,7 +36,7 @@ _INTERRUPTED = 130
     multiple=True,
     default=("torch-eager",),
     show_default=True,
-    help="What runs the model; several are measured in turn.",
+    help="What runs it; may be repeated.",
 )
 @click.option("--threads", type=click.IntRange(min=1), help="CPU threads.")
 @click.option("--max-probes", type=click.IntRange(min=2), default=24, show_default=True)
@@ -45,13 +45,13 @@ _INTERRUPTED = 130
     type=click.FloatRange(min=0, min_open=True),
     default=Effort().limit_s,
     show_default=True,
-    help="Time for the readings that are kept, at most; it ends when each is known to 1 %.",
+    help="For kept readings, at most; they end when known to 1 %.",
 )
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
     required=True,
-    help="Where to write; with several runtimes here.yaml becomes here-RUNTIME.yaml for each.",
+    help="Where; for several runtimes here-RUNTIME.yaml each.",
 )
 @click.option("--resume", is_flag=True, help="Go on where the same command was interrupted.")
 def probe(

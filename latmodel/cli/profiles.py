@@ -11,7 +11,7 @@ __all__ = ["profiles"]
 
 @click.command(epilog="Example: latmodel profiles")
 def profiles() -> None:
-    """List the shipped device profiles, their confidence and their error."""
+    """List the shipped device profiles, and how well each is known."""
     for name in shipped_profiles():
         profile = read_profile(name)
         click.echo(f"{name:<16} {profile.confidence:<7} {profile.device}")

@@ -17,6 +17,7 @@ from latmodel.files import (
     read_json,
     read_text,
     read_yaml,
+    write_bytes,
     write_text,
     write_yaml,
 )
@@ -219,6 +220,14 @@ def test_a_new_file_is_as_public_as_the_mask_allows(tmp_path: Path) -> None:
     assert place.read_bytes() == "µ\n".encode()
     assert stat.S_IMODE(place.stat().st_mode) == 0o640
     assert names_in(tmp_path) == {"new.yaml"}
+
+
+def test_bytes_are_written_as_they_are(tmp_path: Path) -> None:
+    """No line end is translated, and what is no UTF-8 is no error."""
+    place = tmp_path / "it.png"
+    write_bytes(place, b"\x89PNG\r\n\x1a\n")
+    assert place.read_bytes() == b"\x89PNG\r\n\x1a\n"
+    assert names_in(tmp_path) == {"it.png"}
 
 
 def test_an_old_file_is_replaced_whole(tmp_path: Path) -> None:

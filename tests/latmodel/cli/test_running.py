@@ -69,6 +69,11 @@ def test_a_bug_is_not_hidden() -> None:
         (("predict", "--device-profile", "jetson", "--dtype", "int8"), "'int8' is not one of"),
         (("predict", "--device-profile", "jetson", "--tokens", "1e3"), "'1e3' is not a valid"),
         (("predict", "--device-profile", "jetson", "more"), "unexpected extra argument"),
+        (("plot",), "Missing argument 'PROFILE'"),
+        (("plot", "jetson", "--edges", "13"), "13 is not in the range"),
+        (("plot", "jetson", "--threshold", "0"), "0.0 is not in the range"),
+        (("plot", "jetson", "--dtype", "int8"), "'int8' is not one of"),
+        (("plot", "jetson", "more"), "unexpected extra argument"),
         (("probe",), "Missing option '--out'"),
         (("probe", "--out", "x.yaml", "--max-probes", "1"), "1 is not in the range"),
         (("probe", "--out", "x.yaml", "--max-probes", "many"), "'many' is not a valid"),
@@ -86,7 +91,7 @@ def test_wrong_usage_is_one_line_and_2(
     assert words.lower() in answer.err.lower()
 
 
-@pytest.mark.parametrize("args", [(), ("predict",), ("probe",), ("profiles",)])
+@pytest.mark.parametrize("args", [(), ("plot",), ("predict",), ("probe",), ("profiles",)])
 def test_help_is_help(capsys: pytest.CaptureFixture[str], args: tuple[str, ...]) -> None:
     answer = latmodel_command(capsys, *args, "--help")
     assert (answer.status, answer.err) == (0, "")
