@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from latmodel.csv_lines import NS_PER, numbered_cells
 from latmodel.errors import FieldError, MeasurementError
 from latmodel.files import read_text
 
 __all__ = ["DenseSamples", "read_dense"]
-
-_NS = {"latency_ms": 1e6, "latency_us": 1e3, "latency_ns": 1.0}
-"""The columns that may hold the latency, and what one of their unit is in ns."""
 
 _COUNT = re.compile(r"0*[1-9][0-9]{0,5}")
 _NUMBER = re.compile(r"([0-9]+\.?|[0-9]*\.[0-9]+)([eE][-+]?[0-9]{1,2})?")
@@ -58,61 +54,54 @@ def read_dense(path: str | Path) -> DenseSamples:
         FieldError: it is too large, not UTF-8, or not such a CSV; the message names the
             line and the column.
     """
-    # Spreadsheets put a mark before the first letter.
-    text = read_text(path).removeprefix("\ufeff")
-    lines = csv.reader(io.StringIO(text, newline=""), strict=True)
+    text = read_text(path)
     try:
-        rows = list(_rows(lines))
-    except csv.Error as error:
-        raise FieldError(f"{path}: line {lines.line_num}: not valid CSV: {error}") from None
+        rows = list(_rows(text))
     except FieldError as error:
-        raise FieldError(f"{path}: line {max(lines.line_num, 1)}{error}") from None
+        raise FieldError(f"{path}: {error}") from None
     if not rows:
         raise FieldError(f"{path}: found no sample below the first line, allowed is 1 or more")
     counts, latencies = zip(*rows, strict=True)
     return DenseSamples(Path(path).name, counts, latencies)
 
 
-def _rows(lines: Iterable[list[str]]) -> Iterator[tuple[int, float]]:
-    """Count and latency in ns of each line; messages go on where the line's number ends."""
-    columns: Sequence[str] | None = None
-    for line in lines:
-        values = [text.strip() for text in line]
-        if columns is None:
-            columns = _columns(values)
-        elif len(values) == 2:
-            fields = dict(zip(columns, values, strict=True))
-            (latency,) = fields.keys() & _NS.keys()
-            yield _count(fields["tokens"]), _latency_ns(latency, fields[latency])
-        elif values:
-            raise FieldError(f": found {len(values)} values, allowed are 2")
-    if columns is None:
-        raise FieldError(_columns_refused(()))
+def _rows(text: str) -> Iterator[tuple[int, float]]:
+    """Count and latency in ns of each line."""
+    lines = numbered_cells(text)
+    columns = _columns(next(lines)[1])
+    (latency,) = set(columns) & NS_PER.keys()
+    for number, cells in lines:
+        if len(cells) != 2:
+            raise FieldError(f"line {number}: found {len(cells)} values, allowed are 2")
+        fields = dict(zip(columns, cells, strict=True))
+        yield _count(number, fields["tokens"]), _latency_ns(number, latency, fields[latency])
 
 
-def _columns(names: Sequence[str]) -> Sequence[str]:
-    if len(names) != 2 or "tokens" not in names or not set(names) & _NS.keys():
-        raise FieldError(_columns_refused(names))
+def _columns(names: list[str]) -> list[str]:
+    if len(names) != 2 or "tokens" not in names or not set(names) & NS_PER.keys():
+        found = ", ".join(names)[:80] or "none"
+        raise FieldError(
+            f"line 1: found the columns {found}; allowed are tokens and one of "
+            f"{', '.join(NS_PER)}"
+        )
     return names
 
 
-def _columns_refused(names: Sequence[str]) -> str:
-    found = ", ".join(names)[:80] or "none"
-    return f": found the columns {found}; allowed are tokens and one of {', '.join(_NS)}"
-
-
-def _count(text: str) -> int:
+def _count(number: int, text: str) -> int:
     if not _COUNT.fullmatch(text):
-        allowed = "a whole number from 1 to 999999"
-        raise FieldError(f", column tokens: found {text[:40]!r}, allowed is {allowed}")
+        raise _refuse(number, "tokens", text, "a whole number from 1 to 999999")
     return int(text)
 
 
-def _latency_ns(column: str, text: str) -> float:
-    latency_ns = float(text) * _NS[column] if _NUMBER.fullmatch(text) else 0.0
+def _latency_ns(number: int, column: str, text: str) -> float:
+    latency_ns = float(text) * NS_PER[column] if _NUMBER.fullmatch(text) else 0.0
     if not 1 <= latency_ns <= _LARGEST_NS:
-        raise FieldError(
-            f", column {column}: found {text[:40]!r}, allowed is a number that is 1 ns or more "
-            f"and at most {_LARGEST_NS} ns"
-        )
+        allowed = f"a number that is 1 ns or more and at most {_LARGEST_NS} ns"
+        raise _refuse(number, column, text, allowed)
     return latency_ns
+
+
+def _refuse(number: int, column: str, text: str, allowed: str) -> FieldError:
+    return FieldError(
+        f"line {number}, column {column}: found {text[:40]!r}, allowed is {allowed}"
+    )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from latmodel.csv_lines import NS_PER, numbered_cells
 from latmodel.errors import FieldError
 from latmodel.files import read_text
 from latmodel.measurement import Measurement
@@ -22,8 +22,6 @@ others by, the whole unpruned model. The last two exist at the full count only."
 
 MOST_ROWS = 20_000
 """With the largest latencies, a profile of so many samples can still be read back."""
-
-_NS_PER = {"latency_ms": 10**6, "latency_us": 10**3, "latency_ns": 1}
 
 _LONGEST_NS = 3_600 * 10**9
 """An hour; a thousand blocks of it still fit the largest integer that a profile may hold."""
@@ -121,14 +119,10 @@ def parse_readings(text: str, *, full: int) -> Readings:
     Raises:
         FieldError: the message names line, column, what was found and what is allowed.
     """
-    # A spreadsheet marks UTF-8 by U+FEFF at the start, which is no part of the header.
-    lines = text.removeprefix("\ufeff").splitlines() or [""]
-    columns = _columns(_cells(1, lines[0]))
+    lines = numbered_cells(text)
+    columns = _columns(next(lines)[1])
     rows: list[Reading] = []
-    for number, line in enumerate(lines[1:], start=2):
-        cells = _cells(number, line)
-        if not any(cells):
-            continue
+    for number, cells in lines:
         if len(rows) == MOST_ROWS:
             raise FieldError(f"line {number}: allowed are at most {MOST_ROWS} rows")
         rows.append(_reading(number, columns, cells, full))
@@ -139,17 +133,9 @@ def _milliseconds(latency_ns: int | None) -> str:
     return "" if latency_ns is None else f"{latency_ns // 10**6}.{latency_ns % 10**6:06d}"
 
 
-def _cells(number: int, line: str) -> list[str]:
-    # Line by line, so that a stray quote is an error where it stands, not at the end.
-    try:
-        return [cell.strip() for cell in next(csv.reader([line], strict=True), [])]
-    except csv.Error as error:
-        raise FieldError(f"line {number}: not valid CSV: {error}") from None
-
-
 def _columns(header: list[str]) -> tuple[str, ...]:
     allowed = "part,tokens and one of latency_ms, latency_us, latency_ns"
-    units = [name for name in header if name in _NS_PER]
+    units = [name for name in header if name in NS_PER]
     if sorted(header) != sorted(["part", "tokens", *units[:1]]) or not units:
         raise _refuse(1, "header", ",".join(header), allowed)
     return tuple(header)
@@ -168,7 +154,7 @@ def _reading(number: int, columns: Sequence[str], cells: list[str], full: int) -
     if part not in PARTS:
         raise _refuse(number, "part", part, f"one of {', '.join(PARTS)}")
     count = _count(number, part, row["tokens"], full)
-    unit = next(name for name in columns if name in _NS_PER)
+    unit = next(name for name in columns if name in NS_PER)
     return Reading(part, count, _latency_ns(number, unit, row[unit]))
 
 
@@ -183,11 +169,11 @@ def _count(number: int, part: str, text: str, full: int) -> int:
 def _latency_ns(number: int, unit: str, text: str) -> int | None:
     if not text:
         return None
-    longest = _LONGEST_NS // _NS_PER[unit]
+    longest = _LONGEST_NS // NS_PER[unit]
     allowed = f"nothing, or a number of {unit[-2:]} of at least 1 ns and at most {longest}"
     if not _LATENCY.fullmatch(text) or float(text) > longest:
         raise _refuse(number, unit, text, allowed)
-    latency_ns = round(Decimal(text) * _NS_PER[unit])
+    latency_ns = round(Decimal(text) * NS_PER[unit])
     if latency_ns < 1:
         raise _refuse(number, unit, text, allowed)
     return latency_ns
