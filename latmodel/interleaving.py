@@ -50,7 +50,8 @@ class Effort:
     Attributes:
         target: one standard error of every count, as a fraction of its latency, that
             suffices.
-        limit_s: seconds that all rounds may take, unless it needs more for three rounds.
+        limit_s: seconds that all rounds may take, unless it needs more for three rounds;
+            making parts ready to be read is not counted.
         rounds: rounds made at most.
 
     Raises:

@@ -119,7 +119,7 @@ def _measure(
     """Warm up, choose the counts, and read them all in turn."""
     full, read = timer.workload.tokens, part_reader(timer)
     reference: Key = ("blocks", full)
-    recorder = Recorder(read, journal)
+    recorder = Recorder(read, journal, clock=clock)
     on_progress("warming up", "the full count", 0.0)
     settle(lambda: read(*reference, 1)[0], calm=_CALM)
     keys = _choose(recorder, full, max_probes, on_progress)
@@ -127,7 +127,7 @@ def _measure(
         lambda key: recorder.read("turn", *key)[0],
         [*keys, ("ends", full), ("model", full)],
         reference=reference,
-        clock=lambda: clock() + recorder.replayed_s,
+        clock=lambda: clock() + recorder.replayed_s - recorder.preparing_s,
         effort=effort,
         on_progress=lambda what, done: on_progress(
             f"timing {len(keys) + 2} counts", what, done

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from time import monotonic
+
 from latmodel.journal import Journal
 from latmodel.measurement import Measurement
 from latmodel.parts import ReadPart
@@ -18,11 +21,21 @@ class Recorder:
     Args:
         read: times a part on the device.
         journal: what was recorded before, and where new readings go; None keeps none.
+        clock: the time in seconds, from any start.
     """
 
-    def __init__(self, read: ReadPart, journal: Journal | None = None) -> None:
+    def __init__(
+        self,
+        read: ReadPart,
+        journal: Journal | None = None,
+        *,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
         self._read = read
         self._journal = journal
+        self._clock = clock
+        self._ready: set[tuple[str, int]] = set()
+        self._preparing_s = 0.0
         self._replayed_ns = 0
 
     @property
@@ -34,6 +47,14 @@ class Recorder:
         """
         waiting = self._journal is not None and self._journal.left
         return 0.0 if waiting else self._replayed_ns / 1e9
+
+    @property
+    def preparing_s(self) -> float:
+        """What the first reading of each part and count took beside its samples, in seconds.
+
+        A runtime that exports or compiles may take longer for that than for all readings.
+        """
+        return self._preparing_s
 
     def read(self, phase: str, part: str, count: int, repeats: int = 1) -> tuple[int, ...]:
         """Samples of one part at one count, in ns.
@@ -47,7 +68,12 @@ class Recorder:
             if recorded is not None:
                 self._replayed_ns += sum(recorded)
                 return recorded
+        began_s = self._clock()
         samples = Measurement(count, self._read(part, count, repeats)).samples_ns
+        if (part, count) not in self._ready:
+            self._ready.add((part, count))
+            beside_s = self._clock() - began_s - sum(samples) / 1e9
+            self._preparing_s += max(beside_s, 0.0)
         if self._journal is not None:
             self._journal.append(phase, part, count, samples)
         return samples

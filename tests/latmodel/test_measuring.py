@@ -9,7 +9,7 @@ import pytest
 from latmodel.clocks import Clocks
 from latmodel.environment import Environment
 from latmodel.errors import MeasurementError
-from latmodel.measuring import PartTimer, probe_profile
+from latmodel.measuring import Effort, PartTimer, probe_profile
 from latmodel.profile import CONFIDENCES, DeviceProfile
 from tests.latmodel.formulas import DEIT, FULL, HERE, Formulas
 
@@ -51,6 +51,28 @@ def test_counts_are_chosen_by_three_readings_and_known_by_seven() -> None:
     for probe in profile.curves[0].blocks.probes:
         assert len(probe.samples_ns) == (references if probe.count == FULL else 7)
         assert probe.speeds == ()
+
+
+def test_making_parts_ready_takes_no_time_from_the_readings() -> None:
+    """A minute for each part and count; then all are known by seven rounds of 2 ms."""
+
+    class Compiling(Formulas):
+        now_s = 0.0
+
+        def _samples(
+            self, part: str, count: int, latency_ns: float, repeats: int
+        ) -> tuple[int, ...]:
+            self.now_s += 0 if self.calls[part, count] else 60
+            samples = super()._samples(part, count, latency_ns, repeats)
+            self.now_s += sum(samples) / 1e9
+            return samples
+
+    timer = Compiling()
+    profile = probe_profile(
+        timer, name="here", effort=Effort(limit_s=1), clock=lambda: timer.now_s, clocks=unread
+    )
+    assert {len(probe.samples_ns) for probe in profile.curves[0].mlps.probes} == {7}
+    assert timer.calls["model", FULL] == 7
 
 
 def test_a_drifting_machine_bends_no_curve() -> None:

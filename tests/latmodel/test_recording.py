@@ -54,6 +54,23 @@ def test_what_is_on_file_is_not_timed_again(tmp_path: Path) -> None:
         assert journal.left == 0
 
 
+def test_time_to_make_parts_ready_is_told_apart() -> None:
+    """3 s at the first reading of each part and count, beside samples of 1 s."""
+    now_s = [0.0]
+    seen: set[tuple[str, int]] = set()
+
+    def read(part: str, count: int, repeats: int) -> tuple[int, ...]:
+        now_s[0] += repeats + (0 if (part, count) in seen else 3)
+        seen.add((part, count))
+        return (10**9,) * repeats
+
+    recorder = Recorder(read, clock=lambda: now_s[0])
+    for _ in range(2):
+        recorder.read("choose", "blocks", 5, 2)
+        recorder.read("turn", "blocks", 6)
+    assert (now_s[0], recorder.preparing_s) == (12, 6)
+
+
 def test_a_sample_that_is_no_latency_never_reaches_the_file(tmp_path: Path) -> None:
     with (
         closing(Journal.begin(tmp_path / "j", SESSION)) as journal,
