@@ -3,19 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import pairwise
 from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
 
 from latmodel.errors import FieldError, LatmodelError, MeasurementError
+from latmodel.explaining import likely_cause
 from latmodel.fields import Fields
+from latmodel.fitting import Fit, fit
+from latmodel.gaps import Floats
 from latmodel.measurement import Measurement
+from latmodel.workload import Workload
 
 __all__ = ["Curve", "Edge"]
 
-_Floats = npt.NDArray[np.float64]
+_WIDEST = 200_000
+"""Counts that a curve may span: twice the tokens that a workload may have."""
+
+_TRUSTED = 0.03
+"""A relative error above which a count that was not measured is not to be relied on: an
+error of 3 % in one of twelve blocks is a quarter of a per cent of the model."""
+
+
+_FLAT = 0.02
+"""Latency that differs by less than this is one floor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,57 +41,70 @@ class Edge:
         size: the step's height as a fraction of the latency before it; negative where
             one more token is cheaper.
         located: whether both neighbours were measured, so that the place is exact.
+        cause: the most likely one, in words.
     """
 
     count: int
     size: float
     located: bool
+    cause: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Curve:
     """A device's latency at every token count, from a few that were measured.
 
-    Between two probes the curve is a straight line in the count; two probes next to each
-    other make a step of it. Nothing forces it to rise or to be smooth, because real ones
-    do neither. Outside the probes there is no curve.
+    At a probe the curve is what was read, less noise. Between probes it is `latmodel.fitting`'s
+    expectation: a slope, and a step where one is likely. Nothing forces it to rise or to be
+    smooth, because real ones do neither. Outside the probes there is no curve.
 
     Attributes:
         probes: at least one, ascending in count, no count twice.
 
     Raises:
-        MeasurementError: there is no probe, or counts do not ascend.
+        MeasurementError: there is no probe, counts do not ascend, or they span more than
+            200,000 tokens.
 
-    >>> readings = {1: 100, 64: 100, 65: 130}
+    >>> readings = {1: 100, 32: 100, 64: 100, 65: 130, 128: 130}
     >>> curve = Curve(tuple(Measurement(n, (ns,)) for n, ns in readings.items()))
-    >>> curve.latency_ns([32, 64, 65]).tolist()
+    >>> curve.latency_ns([48, 64, 65]).round().tolist()
     [100.0, 100.0, 130.0]
     >>> curve.edges()
-    (Edge(count=64, size=0.3, located=True),)
+    (Edge(count=64, size=0.3, located=True, cause='tile of 64 rows'),)
     """
 
     probes: tuple[Measurement, ...]
+    _fit: Fit | None = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not self.probes:
             raise MeasurementError("a curve needs at least one probe")
-        counts = [probe.count for probe in self.probes]
-        for before, after in zip(counts, counts[1:]):  # noqa: B905, RUF007 (one shorter)
+        for before, after in pairwise(self.counts):
             if after <= before:
                 raise MeasurementError(
                     f"probe counts must ascend: {after} stands after {before}"
                 )
+        if self.counts[-1] - self.counts[0] >= _WIDEST:
+            raise MeasurementError(
+                f"probes span {self.counts[0]} to {self.counts[-1]} tokens: must be fewer than "
+                f"{_WIDEST}"
+            )
+        object.__setattr__(self, "_fit", fit(self.probes) if len(self.probes) > 1 else None)
 
     @property
     def counts(self) -> tuple[int, ...]:
         """The counts that were measured; shape (P,)."""
         return tuple(probe.count for probe in self.probes)
 
-    @property
-    def _centres(self) -> _Floats:
-        return np.array([probe.centre_ns for probe in self.probes], dtype=np.float64)
+    def _every(self) -> tuple[npt.NDArray[np.int64], Floats, Floats]:
+        """All counts, their latency and one standard deviation of it, in ns."""
+        if self._fit is not None:
+            return self._fit.counts, self._fit.latency_ns, self._fit.deviation_ns
+        (only,) = self.probes
+        centre = np.array([only.centre_ns], dtype=np.float64)
+        return np.array([only.count]), centre, centre * only.relative_error
 
-    def _asked(self, counts: npt.ArrayLike) -> _Floats:
+    def _asked(self, counts: npt.ArrayLike) -> Floats:
         asked = np.asarray(counts, dtype=np.float64)
         low, high = self.probes[0].count, self.probes[-1].count
         if asked.size and not (asked.min() >= low and asked.max() <= high):  # nor NaN
@@ -87,53 +114,35 @@ class Curve:
             )
         return asked
 
-    def latency_ns(self, counts: npt.ArrayLike) -> _Floats:
+    def latency_ns(self, counts: npt.ArrayLike) -> Floats:
         """The latency expected at each count, in ns; any shape in, the same out.
 
+        Where a count was not measured and its surroundings are uncertain, it is quoted a
+        little on the safe side, so that a solver has no gain from what is not known.
+
         Raises:
             LatmodelError: a count lies outside the probed range.
         """
         asked = self._asked(counts)
-        line: _Floats = np.interp(asked, np.array(self.counts, dtype=np.float64), self._centres)
-        return line
+        every, latency, _ = self._every()
+        answer: Floats = np.interp(asked, every, latency)
+        return answer
 
-    def relative_error(self, counts: npt.ArrayLike) -> _Floats:
+    def relative_error(self, counts: npt.ArrayLike) -> Floats:
         """One standard deviation of the expected latency, as a fraction of it.
 
-        At a probe it is the standard error of the probe. Between probes it grows to what
-        a step hidden there could hide: a quarter of the rise from one probe to the next
-        (the line is wrong by at most half of a single step, uniformly), most in the
-        middle, plus how far the inner probes lie from the lines past them.
+        At a probe it is the standard error of the probe. Between probes it grows to what a
+        step or another kernel hidden there could change.
 
         Raises:
             LatmodelError: a count lies outside the probed range.
         """
         asked = self._asked(counts)
-        places = np.array(self.counts, dtype=np.float64)
-        centres = self._centres
-        noise = np.array([probe.relative_error for probe in self.probes])
-        right = np.clip(np.searchsorted(places, asked), 1, max(len(places) - 1, 1))
-        if len(places) == 1:
-            return np.full(asked.shape, noise[0])
-        left = right - 1
-        share = (asked - places[left]) / (places[right] - places[left])
-        bump = 4 * share * (1 - share)
-        rise = np.abs(np.log(centres[right] / centres[left]))
-        hidden = bump * (0.25 * rise + self._roughness())
-        at_probe = np.interp(asked, places, noise)
-        total: _Floats = np.sqrt(at_probe**2 + hidden**2)
-        return total
+        every, latency, deviation = self._every()
+        answer: Floats = np.interp(asked, every, deviation / latency)
+        return answer
 
-    def _roughness(self) -> float:
-        """The median distance of an inner probe from the line between its neighbours."""
-        places, logs = np.array(self.counts, dtype=np.float64), np.log(self._centres)
-        if len(places) < 3:
-            return 0.0
-        share = (places[1:-1] - places[:-2]) / (places[2:] - places[:-2])
-        line = logs[:-2] + share * (logs[2:] - logs[:-2])
-        return float(np.median(np.abs(logs[1:-1] - line)))
-
-    def upper_ns(self, counts: npt.ArrayLike, confidence: float = 0.95) -> _Floats:
+    def upper_ns(self, counts: npt.ArrayLike, confidence: float = 0.95) -> Floats:
         """A latency that each count stays below with probability `confidence`, in ns.
 
         Raises:
@@ -143,26 +152,88 @@ class Curve:
         if not 0 < confidence < 1:
             raise LatmodelError(f"confidence is {confidence}: must be between 0 and 1")
         sigmas = NormalDist().inv_cdf(confidence)
-        upper: _Floats = self.latency_ns(counts) * np.exp(sigmas * self.relative_error(counts))
+        upper: Floats = self.latency_ns(counts) * np.exp(sigmas * self.relative_error(counts))
         return upper
 
-    def edges(self, threshold: float = 0.05) -> tuple[Edge, ...]:
+    def edges(
+        self,
+        threshold: float = 0.05,
+        *,
+        workload: Workload | None = None,
+        processors: int | None = None,
+        mlps: Curve | None = None,
+    ) -> tuple[Edge, ...]:
         """The steps between neighbouring counts of at least `threshold`, up or down.
 
         Args:
             threshold: height as a fraction of the latency before the step. The default
                 is below the 9 % that two stacks differ by on one GPU at the 90th
                 percentile, so look at `located` and at the probe's spread as well.
+            workload: the shapes that ran, for a better guess at the cause.
+            processors: the GPU's streaming multiprocessors, for the same.
+            mlps: the part of the latency that the MLP halves take, for the same.
         """
-        counts = np.arange(self.probes[0].count, self.probes[-1].count + 1)
-        line = self.latency_ns(counts)
-        sizes = np.diff(line) / line[:-1]
+        every, latency, _ = self._every()
+        sizes = np.diff(latency) / latency[:-1]
         probed = set(self.counts)
-        return tuple(
-            Edge(int(count), round(float(size), 6), {int(count), int(count) + 1} <= probed)
-            for count, size in zip(counts[:-1], sizes, strict=True)
-            if abs(size) >= threshold
-        )
+        found = []
+        for place in np.flatnonzero(np.abs(sizes) >= threshold).tolist():
+            count, size = int(every[place]), float(sizes[place])
+            cause = likely_cause(
+                count,
+                size,
+                alternating=self._alternates(count),
+                flat_before=bool(np.ptp(latency[: place + 1]) < _FLAT * latency[place]),
+                workload=workload,
+                processors=processors,
+                mlp_share=None if mlps is None else self._share(mlps, count),
+            )
+            found.append(Edge(count, round(size, 6), {count, count + 1} <= probed, cause))
+        return tuple(found)
+
+    def _alternates(self, count: int) -> bool:
+        zones = () if self._fit is None else self._fit.rough.zones
+        return any(first < count < last for first, last, _ in zones)
+
+    def _share(self, mlps: Curve, count: int) -> float | None:
+        """How much of the step after `count` another curve makes; None if there is none."""
+        whole, part = (np.diff(c.latency_ns([count, count + 1]))[0] for c in (self, mlps))
+        return float(np.clip(part / whole, 0.0, 1.0)) if whole else None
+
+    def free_tokens(self, count: int, *, tolerance: float = 0.005) -> int:
+        """How many more tokens than `count` cost no more than it does.
+
+        The furthest such count decides, whatever lies between: where latency falls, more
+        tokens may be cheaper.
+
+        Args:
+            count: tokens, within the probed range.
+            tolerance: what passes for no more, as a fraction.
+
+        Raises:
+            LatmodelError: the count lies outside the probed range.
+        """
+        here = float(self.latency_ns(count))
+        every, latency, _ = self._every()
+        return int(every[latency <= here * (1 + tolerance)].max()) - count
+
+    def untrusted(self, within: float = _TRUSTED) -> tuple[tuple[int, int], ...]:
+        """Where only measured counts can be trusted: (first, last) of each stretch.
+
+        Args:
+            within: the relative error that still is trusted.
+        """
+        every, latency, deviation = self._every()
+        probed = np.isin(every, self.counts)
+        doubtful = (deviation > within * latency) & ~probed
+        stretches: list[tuple[int, int]] = []
+        for place in np.flatnonzero(doubtful):
+            count = int(every[place])
+            if stretches and probed[every.searchsorted(stretches[-1][1]) + 1 : place].all():
+                stretches[-1] = (stretches[-1][0], count)
+            else:
+                stretches.append((count, count))
+        return tuple(stretches)
 
     def to_list(self) -> list[dict[str, object]]:
         """As plain values: the probes."""

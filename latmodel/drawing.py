@@ -119,12 +119,14 @@ def _draw_steps(figure: Figure, axes: Axes, picture: Picture) -> None:
     steps = picture.steps
     names = [_draw_name(axes, step) for step in steps]
     FigureCanvasAgg(figure)  # measures words, here and nowhere else, also for an SVG
-    widths = [name.get_window_extent().width + 2 * _GAP for name in names]
     low, high = _span(picture)
     places = [(step.first + step.last) / 2 for step in steps]
     shares = [(place - low) / (high - low) for place in places]
-    right = rightmost_end(shares, widths, _LEFT, _WIDTH - _RIGHT)
-    lanes = label_lanes([share * (right - _LEFT) for share in shares], widths)
+    right = rightmost_end(shares, [_width(name) for name in names], _LEFT, _WIDTH - _RIGHT)
+    poles = [share * (right - _LEFT) for share in shares]
+    for name, step, pole in zip(names, steps, poles, strict=True):
+        _add_cause(name, step, _WIDTH - _RIGHT - _LEFT - pole)
+    lanes = label_lanes(poles, [_width(name) for name in names])
     tall, room = _HEIGHT - _TOP - _BOTTOM, _LANE * (max(lanes, default=-1) + 1.5)
     ceiling = _peak_ms(picture) * tall / (tall - room)
     axes.set_position(
@@ -142,8 +144,19 @@ def _draw_name(axes: Axes, step: Step) -> Text:
     gid = f"edge-{step.first}-{step.last}"
     behind = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}  # hides the grid
     return axes.text(
-        0, 0, step.words, gid=gid, color=_WORDS, size=9.5, va="center", bbox=behind
+        0, 0, step.brief, gid=gid, color=_WORDS, size=9.5, va="center", bbox=behind
     )
+
+
+def _width(name: Text) -> float:
+    return float(name.get_window_extent().width) + 2 * _GAP
+
+
+def _add_cause(name: Text, step: Step, room: float) -> None:
+    """Name the cause too, unless the axis would have to shrink for it."""
+    name.set_text(step.words)
+    if _width(name) > room:
+        name.set_text(step.brief)
 
 
 def _draw_pole(axes: Axes, picture: Picture, step: Step, height: float) -> None:

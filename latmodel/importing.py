@@ -149,7 +149,7 @@ def _provenance(
         f"all blocks as {workload.depth} times one block, timed alone",
         "all MLP halves likewise",
         "attention halves by difference",
-        "counts between readings by straight lines",
+        "counts between readings by a slope and steps where tiles end",
         *(_RULES[part] for part in estimated),
     )
     return Provenance(

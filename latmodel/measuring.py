@@ -153,7 +153,9 @@ def _choose(
             on_progress("choosing counts", f"{part} at {count} tokens", done)
             return samples
 
-        curve = probe_curve(measure, tokens=range(1, full + 1), max_probes=probes)
+        curve = probe_curve(
+            measure, tokens=range(1, full + 1), max_probes=probes, max_samples=_QUICK
+        )
         keys += [(part, count) for count in curve.counts]
     return keys
 
@@ -176,7 +178,8 @@ def _profile(
                 f"{len(curves.mlps.probes)}, a cut at {len(curves.cut.probes)}, embedding and "
                 "head",
                 derived="latencies at the machine's usual speed, each sample times its speed; "
-                "attention halves by difference; counts between probes by straight lines; a "
+                "attention halves by difference; counts between probes by a slope and "
+                "steps where tiles end; a "
                 "cut's cost by its dearest score, from the full count",
             ),
         ),

@@ -13,6 +13,7 @@ from latmodel.dense_samples import DenseSamples
 from latmodel.errors import PlotError
 from latmodel.steps import Step, join_edges, largest_steps, steep_steps
 from latmodel.table import Int64, LatencyTable
+from latmodel.workload import Workload
 
 __all__ = ["Captions", "Picture", "PlotSettings", "picture_of_curve", "picture_of_table"]
 
@@ -135,6 +136,8 @@ def picture_of_curve(
     captions: Captions | None = None,
     samples: DenseSamples | None = None,
     settings: PlotSettings | None = None,
+    workload: Workload | None = None,
+    mlps: Curve | None = None,
 ) -> Picture:
     """The picture of a measured curve.
 
@@ -143,6 +146,8 @@ def picture_of_curve(
         captions: the words around it.
         samples: denser readings of the same parts, to compare with.
         settings: edges and band; by default those of `PlotSettings`.
+        workload: the shapes that ran, for a better guess at the edges' causes.
+        mlps: the part that the MLP halves take, for the same.
 
     Raises:
         PlotError: a sample lies outside the curve.
@@ -151,13 +156,15 @@ def picture_of_curve(
     >>> readings = {1: 100, 64: 100, 65: 130}
     >>> curve = Curve(tuple(Measurement(n, (ns,)) for n, ns in readings.items()))
     >>> [step.words for step in picture_of_curve(curve).steps]
-    ['64→65 +30 %']
+    ['64→65 +30 % tile of 64 rows']
     """
     chosen = settings or PlotSettings()
     counts = np.arange(curve.counts[0], curve.counts[-1] + 1, dtype=np.int64)
     expected = curve.latency_ns(counts)
     at = _by_count(counts, expected)
-    steps = steep_steps(join_edges(curve.edges(chosen.threshold), at), at)
+    steps = steep_steps(
+        join_edges(curve.edges(chosen.threshold, workload=workload, mlps=mlps), at), at
+    )
     named = largest_steps(steps, chosen.most_steps)
     return Picture(
         captions=captions or Captions(),

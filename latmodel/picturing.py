@@ -62,7 +62,14 @@ def picture_of_profile(
         curve, workload = curves.blocks, curves.workload
         known = f"measured at {len(curve.probes)} of {workload.tokens} counts"
         captions = _captions(profile, workload, known, "block")
-        return picture_of_curve(curve, captions=captions, samples=samples, settings=settings)
+        return picture_of_curve(
+            curve,
+            captions=captions,
+            samples=samples,
+            settings=settings,
+            workload=workload,
+            mlps=curves.mlps,
+        )
     if profile.operators is None:
         raise ProfileError(
             f"profile {profile.name!r} holds no curve of {_asked(model, batch, dtype)} and no "

@@ -66,7 +66,7 @@ def next_counts(
     curve, assumed = Curve(tuple(probes)), list(probes)
     chosen: list[int] = []
     while len(chosen) < size and len(assumed) < max_probes:
-        count = next_count(tokens, assumed)
+        count = next_count(tokens, assumed, max_probes)
         if count is None:
             break
         predicted = Measurement.of(count, float(curve.latency_ns(count)))

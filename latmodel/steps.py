@@ -35,22 +35,30 @@ class Step:
     cause: str = ""
 
     @property
-    def words(self) -> str:
-        """As it is named in a picture; `~` where the place was not measured.
+    def brief(self) -> str:
+        """Its place and size; `~` where the place was not measured.
 
-        >>> Step(64, 65, 0.36, True).words, Step(96, 104, -0.1, False).words
+        >>> Step(64, 65, 0.36, True).brief, Step(96, 104, -0.1, False).brief
         ('64→65 +36 %', '~96→104 -10 %')
         """
         about = "" if self.located else "~"
-        words = f"{about}{self.first}→{self.last} {self.size * 100:+.0f} %"
-        return f"{words} {self.cause}" if self.cause else words
+        return f"{about}{self.first}→{self.last} {self.size * 100:+.0f} %"
+
+    @property
+    def words(self) -> str:
+        """As it is named in a picture, where there is room for its cause.
+
+        >>> Step(64, 65, 0.36, True, "tile of 64 rows").words
+        '64→65 +36 % tile of 64 rows'
+        """
+        return f"{self.brief} {self.cause}" if self.cause else self.brief
 
 
 def join_edges(edges: Iterable[Edge], latency_ns: Mapping[int, float]) -> tuple[Step, ...]:
     """Edges as steps: neighbours of one direction and unknown place become one.
 
-    Between two probes the curve is a straight line, which may rise by more than the
-    threshold at every count; that is one rise somewhere, not many edges.
+    Between two probes the curve spreads a rise whose place is not known, which may exceed
+    the threshold at several counts in turn; that is one rise somewhere, not many edges.
 
     Args:
         edges: of one curve, ascending.
@@ -64,7 +72,8 @@ def join_edges(edges: Iterable[Edge], latency_ns: Mapping[int, float]) -> tuple[
     for run in _runs(edges):
         first, last = run[0].count, run[-1].count + 1
         size = run[0].size if len(run) == 1 else latency_ns[last] / latency_ns[first] - 1
-        steps.append(Step(first, last, size, run[0].located))
+        cause = max(run, key=lambda edge: abs(edge.size)).cause
+        steps.append(Step(first, last, size, run[0].located, cause))
     return tuple(steps)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from latmodel.curve import Curve
+from latmodel.curve import Curve, Edge
 from latmodel.errors import FieldError, WorkloadError
 from latmodel.fields import Fields
 from latmodel.table import LatencyTable, ceil_ns
@@ -69,6 +69,19 @@ class WorkloadCurves:
             fixed_ns=self.ends_ns + int(ceil_ns(block[-1] - mlp[-1])),
             relative_error=self.blocks.relative_error(counts),
             origin=f"measured curve of {self.workload.model}, {len(self.blocks.probes)} probes",
+        )
+
+    def edges(
+        self, threshold: float = 0.05, *, processors: int | None = None
+    ) -> tuple[Edge, ...]:
+        """The steps of the blocks' latency, each with its likely cause; as `Curve.edges`.
+
+        Args:
+            threshold: height as a fraction of the latency before the step.
+            processors: the GPU's streaming multiprocessors, to name waves; None names none.
+        """
+        return self.blocks.edges(
+            threshold, workload=self.workload, processors=processors, mlps=self.mlps
         )
 
     def to_dict(self) -> dict[str, object]:

@@ -81,8 +81,9 @@ def _in_words(picture: Picture) -> str:
     """What the picture shows, for who reads the terminal alone."""
     lines = [f"{picture.captions.title}; {picture.captions.subtitle}"]
     for step in picture.steps:
+        cause = f", {step.cause}" if step.cause else ""
         place = "" if step.located else ", place not measured"
-        lines.append(f"{step.first:5d} to {step.last} tokens {step.size:+.1%}{place}")
+        lines.append(f"{step.first:5d} to {step.last} tokens {step.size:+.1%}{cause}{place}")
     if picture.unnamed:
         lines.append(f"      {picture.unnamed} more edges are not named")
     if picture.samples is not None:

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from latmodel.catalogue import write_profile
 from latmodel.cli.bar import bar
+from latmodel.cli.findings import findings
 from latmodel.files import require_target
 from latmodel.journal import journal_path, remove_journal
 from latmodel.measuring import Effort, PartTimer, probe_profile
@@ -125,3 +126,5 @@ def _tell(place: Path, timer: PartTimer, profile: DeviceProfile) -> None:
         f"{dense_ms:.2f} ms unpruned; the sum of the parts is "
         f"{profile.errors[0].mean_percent:.1f} % from the whole"
     )
+    for line in findings(profile.curves[0]):
+        click.echo(line)

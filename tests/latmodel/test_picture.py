@@ -35,8 +35,11 @@ def test_a_picture_shows_the_curve_at_every_count(curve: Curve) -> None:
 
 
 def test_the_named_edges_are_the_largest_and_the_rest_is_counted() -> None:
-    two = picture_of_curve(STAIRS, settings=PlotSettings(most_steps=2, threshold=0.04))
-    assert [step.words for step in two.steps] == ["64→65 +36 %", "96→97 +25 %"]
+    two = picture_of_curve(STAIRS, settings=PlotSettings(most_steps=2))
+    assert [step.words for step in two.steps] == [
+        "64→65 +36 % tile of 64 rows",
+        "96→97 +25 % tile of 32 rows",
+    ]
     assert two.unnamed == 1
     high = picture_of_curve(STAIRS, settings=PlotSettings(threshold=0.3))
     assert ([step.first for step in high.steps], high.unnamed) == ([64], 0)
@@ -48,8 +51,11 @@ def test_the_confidence_sets_the_band() -> None:
 
 
 def test_errors_against_samples_are_counted_by_hand() -> None:
-    """1.0 ms is 0, 25 and 50 % from the samples; the last, before an edge, is there twice."""
-    samples = DenseSamples("it", (1, 3, 64, 64), (1e6, 0.8e6, 2e6, 2e6))
+    """Where it was measured, the curve is 0, 25 and 50 % from the samples; the last is twice.
+
+    1.0 ms before an edge, 1.36 ms behind it.
+    """
+    samples = DenseSamples("it", (1, 64, 65, 65), (1e6, 0.8e6, 2.72e6, 2.72e6))
     mean, most = picture_of_curve(STAIRS, samples=samples).sample_errors()
     assert mean == pytest.approx((0 + 0.25 + 0.5 + 0.5) / 4)
     assert most == pytest.approx(0.5)
@@ -63,7 +69,7 @@ def test_samples_are_found_where_the_curve_does_not_begin_at_1() -> None:
 
 def test_the_95th_percentile_is_not_the_worst() -> None:
     latencies = tuple(1e6 / (1 + k / 100) for k in range(21))
-    samples = DenseSamples("it", (2,) * 21, latencies)
+    samples = DenseSamples("it", (64,) * 21, latencies)
     assert picture_of_curve(STAIRS, samples=samples).sample_errors()[1] == pytest.approx(0.19)
 
 

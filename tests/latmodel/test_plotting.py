@@ -24,7 +24,7 @@ from tests.latmodel.stairs import STAIRS, TABLE
 
 SVG = "{http://www.w3.org/2000/svg}"
 WORDS = Captions(title="Stair Board", subtitle="test_vit, batch 1, fp32", latency="it")
-SAMPLES = DenseSamples("dense.csv", (2, 3, 80), (1e6, 0.8e6, 1.224e6))
+SAMPLES = DenseSamples("dense.csv", (1, 64, 96), (1e6, 0.8e6, 1.088e6))
 
 
 def svg_of(place: Path, curve: Curve = STAIRS, **options: object) -> ET.Element:
@@ -50,8 +50,10 @@ def test_the_svg_holds_probes_samples_edges_and_words(tmp_path: Path) -> None:
     svg = svg_of(tmp_path / "it.svg", captions=WORDS, samples=SAMPLES, settings=settings)
     assert (markers(svg, "probes"), markers(svg, "samples")) == (8, 3)
     assert [words_of(group(svg, f"edge-{edge}")) for edge in ("64-65", "72-74", "96-97")] == [
-        ["64→65 +36 %"], ["~72→74 -10 %"], ["96→97 +25 %"],
-    ]  # fmt: skip
+        ["64→65 +36 % tile of 64 rows"],
+        ["~72→74 -20 % kernel switch"],
+        ["96→97 +25 %"],  # at the right end, where its cause has no room
+    ]
     assert words_of(group(svg, "title")) == ["Stair Board"]
     assert words_of(group(svg, "subtitle")) == ["test_vit, batch 1, fp32"]
     for said in (
@@ -84,7 +86,7 @@ def test_edges_that_are_not_named_are_counted(tmp_path: Path) -> None:
     settings = PlotSettings(threshold=0.05, most_steps=1)
     said = words_of(svg_of(tmp_path / "it.svg", settings=settings))
     assert "edge of 5 % or more; 2 more not named" in said
-    assert [words for words in said if "→" in words] == ["64→65 +36 %"]
+    assert [words for words in said if "→" in words] == ["64→65 +36 % tile of 64 rows"]
 
 
 def test_without_edges_samples_and_probes_nothing_is_said_of_them(tmp_path: Path) -> None:
@@ -118,7 +120,9 @@ def test_names_of_edges_stay_inside_and_apart() -> None:
         assert 0 <= box.x0 <= box.x1 <= 1200
         assert 0 <= box.y0 <= box.y1 <= 675
         assert not any(box.overlaps(other) for other in boxes[k + 1 :])
-    assert axes.texts[-1].get_text() == "99→100 +350 %"
+    words = [text.get_text() for text in axes.texts]
+    assert words == [*(step.words for step in picture.steps[:-1]), "99→100 +350 %"]
+    assert picture.steps[-1].cause  # which would take a fifth of the axis
     (_, highest) = axes.transData.transform((1, picture.upper_ns.max() / 1e6))
     assert highest < min(box.y0 for box in boxes)
 

@@ -8,7 +8,7 @@ import pytest
 from latmodel.errors import FieldError, ProfileError
 from latmodel.fields import Fields
 from latmodel.profile import DeviceProfile
-from tests.latmodel.golden import PAPER, PAPER_VIT
+from tests.latmodel.golden import PAPER, PAPER_VIT, WHOLE
 
 
 @pytest.mark.parametrize(
@@ -27,15 +27,15 @@ def test_a_profile_must_be_able_to_answer(change: dict[str, Any], message: str) 
 
 def test_a_measured_workload_is_answered_by_its_curve() -> None:
     """By its shapes: what the model is called does not matter."""
-    table = PAPER.table(replace(PAPER_VIT, model="the same by another name"))
-    assert table.origin == "measured curve of paper_vit, 3 probes"
+    profile = replace(PAPER, curves=(WHOLE,))
+    table = profile.table(replace(PAPER_VIT, model="the same by another name"))
+    assert table.origin == "measured curve of paper_vit, 4 probes"
     assert table.dense_ns == 131
 
 
 def test_of_several_curves_the_fitting_one_answers() -> None:
-    (curves,) = PAPER.curves
-    at_batch_2 = replace(curves, workload=PAPER_VIT.at(batch=2), ends_ns=99)
-    profile = replace(PAPER, curves=(curves, at_batch_2))
+    at_batch_2 = replace(WHOLE, workload=PAPER_VIT.at(batch=2), ends_ns=99)
+    profile = replace(PAPER, curves=(WHOLE, at_batch_2))
     assert profile.table(PAPER_VIT).fixed_ns == 70
     assert profile.table(PAPER_VIT.at(batch=2)).fixed_ns == 119
 

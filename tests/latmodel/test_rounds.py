@@ -31,17 +31,21 @@ def counts_of(rows: tuple[tuple[str, int], ...], part: str) -> list[int]:
     return [count for name, count in rows if name == part]
 
 
-def test_on_a_straight_line_a_round_is_what_one_by_one_would_ask_for() -> None:
+@pytest.mark.parametrize("max_probes", [8, 14, 99])
+def test_on_a_device_as_predicted_a_round_is_what_one_by_one_would_ask_for(
+    max_probes: int,
+) -> None:
     """There the prediction is the measurement, so both see the same curve."""
-    probes = [Measurement(n, (1_000 * n,)) for n in first_counts(COUNTS, 8)]
-    probes.sort(key=lambda probe: probe.count)
-    together = next_counts(COUNTS, probes, 5, max_probes=99)
-    alone = []
-    for _ in range(5):
-        count = next_count(COUNTS, probes)
+    probes = [Measurement(n, (staircase("block", n),)) for n in (1, 64, 65, 128, 129, 197)]
+    predicted = Curve(tuple(probes)).latency_ns(COUNTS)
+    together = next_counts(COUNTS, probes, 5, max_probes=max_probes)
+    alone: list[int] = []
+    while len(alone) < 5 and len(probes) < max_probes:
+        count = next_count(COUNTS, probes, max_probes)
         assert count is not None
         alone.append(count)
-        probes = sorted([*probes, Measurement(count, (1_000 * count,))], key=lambda p: p.count)
+        probes.append(Measurement.of(count, predicted[count - 1]))
+        probes.sort(key=lambda probe: probe.count)
     assert together == tuple(alone)
 
 
@@ -52,7 +56,9 @@ def test_a_round_holds_new_counts_each_once() -> None:
     assert set(chosen) <= set(COUNTS) - {1, 64, 65, 128, 197}
     assert next_counts(COUNTS, probes, 3, max_probes=99) == chosen[:3]
     in_all = len(probes) + 3
-    assert next_counts(COUNTS, probes, 10, max_probes=in_all) == chosen[:3]
+    last = next_counts(COUNTS, probes, 10, max_probes=in_all)
+    assert len(set(last) - {1, 64, 65, 128, 197}) == len(last) == 3
+    assert next_counts(COUNTS, probes, 2, max_probes=in_all) == last[:2]
 
 
 def test_a_round_ends_with_the_counts() -> None:

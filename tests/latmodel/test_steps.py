@@ -18,11 +18,12 @@ def steps_of(curve: Curve, threshold: float = 0.05) -> tuple[Step, ...]:
 
 
 def test_a_step_whose_place_no_probe_tells_is_one_step() -> None:
-    """Half of the fall at 72 and half at 73 is what the curve says; neither is an edge."""
-    steps = steps_of(STAIRS, threshold=0.04)
+    """The curve falls by a part of it at 72 and the rest at 73; neither is the edge."""
+    assert [edge.count for edge in STAIRS.edges() if not edge.located] == [72, 73]
+    steps = steps_of(STAIRS)
     assert [(s.first, s.last, round(s.size, 9), s.located) for s in steps] == [
         (64, 65, 0.36, True),
-        (72, 74, -0.1, False),
+        (72, 74, -0.2, False),
         (96, 97, 0.25, True),
     ]
 
@@ -86,4 +87,11 @@ def test_equal_steps_are_chosen_from_the_left() -> None:
 
 
 def test_a_cause_is_said_after_the_size() -> None:
-    assert Step(64, 65, 0.36, True, "next tile").words == "64→65 +36 % next tile"
+    step = Step(64, 65, 0.36, True, "next tile")
+    assert (step.brief, step.words) == ("64→65 +36 %", "64→65 +36 % next tile")
+
+
+def test_a_joined_step_has_the_cause_of_its_largest_edge() -> None:
+    edges = (Edge(1, 0.1, False, "a"), Edge(2, 0.3, False, "b"), Edge(3, 0.2, False, "c"))
+    (step,) = join_edges(edges, dict.fromkeys(range(1, 9), 100.0))
+    assert (step.first, step.last, step.cause) == (1, 4, "b")

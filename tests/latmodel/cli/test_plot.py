@@ -10,9 +10,9 @@ from tests.latmodel.cli.command import Answer, latmodel_command
 from tests.latmodel.stairs import STAIRS_PROFILE, TWO_BATCHES
 
 EDGES = (
-    "   64 to 65 tokens +36.0%\n"
-    "   72 to 74 tokens -10.0%, place not measured\n"
-    "   96 to 97 tokens +25.0%\n"
+    "   64 to 65 tokens +36.0%, tile of 64 rows in the MLP\n"
+    "   72 to 74 tokens -20.0%, kernel switch, place not measured\n"
+    "   96 to 97 tokens +25.0%, tile of 32 rows in the MLP\n"
 )
 SAID = (
     f"Stair Board, 10 W; test_vit, batch 1, fp32: measured at 8 of 101 counts\n{EDGES}"
@@ -63,7 +63,7 @@ def test_out_says_where_and_its_ending_how(
 def test_dense_samples_are_compared_with(
     capsys: pytest.CaptureFixture[str], folder: Path
 ) -> None:
-    (folder / "dense.csv").write_text("tokens,latency_ms\n2,1.0\n3,0.8\n80,1.224\n")
+    (folder / "dense.csv").write_text("tokens,latency_ms\n1,1.0\n64,0.8\n96,1.088\n")
     answer = plot(capsys, "stairs.yaml", "--dense", "dense.csv", "--out", "a.svg")
     assert answer.out == (
         f"a.svg: {SAID}dense.csv: 3 samples, from which the curve differs by 8.3% in the mean, "
@@ -74,7 +74,7 @@ def test_dense_samples_are_compared_with(
 def test_edges_are_named_as_asked(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
     answer = plot(capsys, "stairs.yaml", "--edges", 1, "--threshold", 0.2, "--out", "a.svg")
     assert answer.out.splitlines()[1:] == [
-        "   64 to 65 tokens +36.0%",
+        "   64 to 65 tokens +36.0%, tile of 64 rows in the MLP",
         "      1 more edges are not named",
     ]
     assert "edge of 20 % or more; 1 more not named" in (folder / "a.svg").read_text()

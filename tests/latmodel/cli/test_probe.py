@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterator
 from itertools import count, cycle
@@ -13,6 +14,7 @@ import torch
 
 from latmodel import timing
 from latmodel.catalogue import read_profile
+from latmodel.cli.findings import findings
 from latmodel.cli.probe import probe as command
 from latmodel.errors import MeasurementError
 from latmodel.measurement import Measurement
@@ -22,6 +24,13 @@ from tests.latmodel.cli.command import Answer, latmodel_command
 
 SMALL = ("--model", "test_vit", "--device", "cpu", "--max-probes", "3", "--seconds", "0.1")
 """Three rounds are made, whatever they take."""
+
+FINDING = re.compile(
+    r"  (\d+ to \d+ tokens: [+-]\d+%, [^;]+(; \d+ tokens cost no more than \d+)?"
+    r"|and \d+ smaller"
+    r"|only measured counts can be trusted at \d[^a-z]*( to \d+[^a-z]*)*( and elsewhere)?)"
+)
+"""The lines that may follow a profile's own; which of them do is up to this machine."""
 
 
 @pytest.fixture(autouse=True)
@@ -54,11 +63,14 @@ def test_probing_this_machine_writes_a_profile_that_answers(
     assert environment is not None
     assert (environment.runtime, environment.threads) == ("torch eager", 1)
     table = profile.table(find_workload("test_vit"))
-    assert answer.out == (
+    summary, *lines = answer.out.splitlines()
+    assert summary == (
         f"{place}: test_vit at batch 1 on {profile.device}: {table.dense_ns / 1e6:.2f} ms "
         f"unpruned; the sum of the parts is {profile.errors[0].mean_percent:.1f} % from the "
-        "whole\n"
+        "whole"
     )
+    assert lines == list(findings(curves))
+    assert all(FINDING.fullmatch(line) for line in lines)
     said = latmodel_command(
         capsys, "predict", "--model", "test_vit", "--device-profile", str(place)
     )
@@ -174,7 +186,7 @@ def test_several_runtimes_make_a_profile_each(
     assert two_runtimes == ["one", "two"]
     names = ["here-one.yaml", "here-two.yaml"]
     assert sorted(path.name for path in tmp_path.iterdir()) == names
-    said = answer.out.splitlines()
+    said = [line for line in answer.out.splitlines() if not FINDING.fullmatch(line)]
     assert [line.split(": ")[0] for line in said] == [str(tmp_path / name) for name in names]
     assert [read_profile(tmp_path / name).name for name in names] == ["here-one", "here-two"]
 
