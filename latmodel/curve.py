@@ -18,18 +18,22 @@ from latmodel.gaps import Floats
 from latmodel.measurement import Measurement
 from latmodel.workload import Workload
 
-__all__ = ["Curve", "Edge"]
+__all__ = ["MOST_PROBES", "WIDEST", "Curve", "Edge"]
 
-_WIDEST = 200_000
+WIDEST = 200_000
 """Counts that a curve may span: twice the tokens that a workload may have."""
+
+MOST_PROBES = 4096
+"""Probes that a curve may hold: every gap is judged by every other, so that a file with ten
+times as many would take gigabytes."""
 
 _TRUSTED = 0.03
 """A relative error above which a count that was not measured is not to be relied on: an
 error of 3 % in one of twelve blocks is a quarter of a per cent of the model."""
 
 
-_FLAT = 0.02
-"""Latency that differs by less than this is one floor."""
+_FLAT, _FLOOR = 0.02, 8
+"""Latency that differs by less than the first over so many counts is a floor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +66,8 @@ class Curve:
         probes: at least one, ascending in count, no count twice.
 
     Raises:
-        MeasurementError: there is no probe, counts do not ascend, or they span more than
-            200,000 tokens.
+        MeasurementError: there is no probe or more than 4096, counts do not ascend, or they
+            span 200,000 tokens or more.
 
     >>> readings = {1: 100, 32: 100, 64: 100, 65: 130, 128: 130}
     >>> curve = Curve(tuple(Measurement(n, (ns,)) for n, ns in readings.items()))
@@ -84,10 +88,14 @@ class Curve:
                 raise MeasurementError(
                     f"probe counts must ascend: {after} stands after {before}"
                 )
-        if self.counts[-1] - self.counts[0] >= _WIDEST:
+        if len(self.probes) > MOST_PROBES:
+            raise MeasurementError(
+                f"{len(self.probes)} probes: must be at most {MOST_PROBES}; leave some out"
+            )
+        if self.counts[-1] - self.counts[0] >= WIDEST:
             raise MeasurementError(
                 f"probes span {self.counts[0]} to {self.counts[-1]} tokens: must be fewer than "
-                f"{_WIDEST}"
+                f"{WIDEST}"
             )
         object.__setattr__(self, "_fit", fit(self.probes) if len(self.probes) > 1 else None)
 
@@ -143,7 +151,10 @@ class Curve:
         return answer
 
     def upper_ns(self, counts: npt.ArrayLike, confidence: float = 0.95) -> Floats:
-        """A latency that each count stays below with probability `confidence`, in ns.
+        """A latency that a count is meant to stay below with probability `confidence`, in ns.
+
+        Over the curves of `benchmarks/probing.py` 95 of 100 counts stay below the default;
+        where kernels alternate unseen, fewer do.
 
         Raises:
             LatmodelError: a count lies outside the probed range, or `confidence` is not
@@ -166,16 +177,22 @@ class Curve:
         """The steps between neighbouring counts of at least `threshold`, up or down.
 
         Args:
-            threshold: height as a fraction of the latency before the step. The default
-                is below the 9 % that two stacks differ by on one GPU at the 90th
+            threshold: height as a fraction of the latency before the step, above 0. The
+                default is below the 9 % that two stacks differ by on one GPU at the 90th
                 percentile, so look at `located` and at the probe's spread as well.
             workload: the shapes that ran, for a better guess at the cause.
             processors: the GPU's streaming multiprocessors, for the same.
             mlps: the part of the latency that the MLP halves take, for the same.
+
+        Raises:
+            LatmodelError: `threshold` is not above 0.
         """
+        if not threshold > 0:  # nor NaN
+            raise LatmodelError(f"threshold is {threshold}: must be above 0")
         every, latency, _ = self._every()
         sizes = np.diff(latency) / latency[:-1]
         probed = set(self.counts)
+        floor = self._floor_end()
         found = []
         for place in np.flatnonzero(np.abs(sizes) >= threshold).tolist():
             count, size = int(every[place]), float(sizes[place])
@@ -183,7 +200,7 @@ class Curve:
                 count,
                 size,
                 alternating=self._alternates(count),
-                flat_before=bool(np.ptp(latency[: place + 1]) < _FLAT * latency[place]),
+                flat_before=place == floor,
                 workload=workload,
                 processors=processors,
                 mlp_share=None if mlps is None else self._share(mlps, count),
@@ -195,8 +212,17 @@ class Curve:
         zones = () if self._fit is None else self._fit.rough.zones
         return any(first < count < last for first, last, _ in zones)
 
+    def _floor_end(self) -> int:
+        """The place of the last count of a flat start; -1 where it starts with no floor."""
+        _, latency, _ = self._every()
+        uneven = np.abs(latency - latency[0]) > _FLAT * latency[0]
+        end = int(uneven.argmax()) - 1 if uneven.any() else -1
+        return end if end >= _FLOOR else -1
+
     def _share(self, mlps: Curve, count: int) -> float | None:
-        """How much of the step after `count` another curve makes; None if there is none."""
+        """How much of the step after `count` another curve makes; None if it cannot tell."""
+        if not {count, count + 1} <= set(mlps.counts):
+            return None
         whole, part = (np.diff(c.latency_ns([count, count + 1]))[0] for c in (self, mlps))
         return float(np.clip(part / whole, 0.0, 1.0)) if whole else None
 
@@ -208,11 +234,14 @@ class Curve:
 
         Args:
             count: tokens, within the probed range.
-            tolerance: what passes for no more, as a fraction.
+            tolerance: what passes for no more, as a fraction, 0 or more.
 
         Raises:
-            LatmodelError: the count lies outside the probed range.
+            LatmodelError: the count lies outside the probed range, or `tolerance` is
+                negative.
         """
+        if not tolerance >= 0:  # nor NaN
+            raise LatmodelError(f"tolerance is {tolerance}: must be 0 or more")
         here = float(self.latency_ns(count))
         every, latency, _ = self._every()
         return int(every[latency <= here * (1 + tolerance)].max()) - count

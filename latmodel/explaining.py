@@ -77,7 +77,7 @@ def _tile(count: int, batch: int) -> str:
         # Attention pads each image, the GEMMs all rows of a batch together.
         for tile in (tile for tile in tiles if tile >= 64 and count % tile == 0):
             return f"attention tile of {tile}"
-    for tile in (tile for tile in tiles if (count * batch) % tile == 0 and batch < tile):
+    for tile in (tile for tile in tiles if count * batch % tile == 0 and tile >= 8 * batch):
         return f"tile of {tile} rows"
     return ""
 

@@ -26,8 +26,8 @@ _SIGMA_OF_MEDIAN = 1.2533
 _WORST = 0.2
 """A larger error of a reading is no noise to be smoothed but a reading to be taken again."""
 
-_FARTHEST = 3.0
-"""Standard deviations by which a probe is drawn towards the rest of the curve at most."""
+_MOST_BEND = 0.05
+"""How far a bend may lead from a straight line, as a fraction of it: more is no bend."""
 
 _EVEN, _STEP = 0.01, 0.03
 """A gap that may hide less than the first, as a fraction of latency, is taken for even; one
@@ -85,8 +85,10 @@ def fit(probes: Sequence[Measurement]) -> Fit:
     scatter = _at_probes(rough.scatter) * seen**2
     drift = rough.slopes * gaps.levels * gaps.widths
     mean, var, ahead = smooth(seen, noise + scatter, drift, (hidden * gaps.levels) ** 2)
-    spread = np.minimum(_FARTHEST * np.sqrt(noise + scatter), 0.75 * seen)  # stays above 0
-    walk = np.clip(mean, seen - spread, seen + spread), var, ahead
+    # Noise is taken out by what stands beside a probe, never beyond it.
+    beside = np.pad(seen, 1, mode="edge")
+    three = np.stack([beside[:-2], seen, beside[2:]])
+    walk = np.clip(mean, three.min(axis=0), three.max(axis=0)), var, ahead
     grid = np.arange(counts[0], counts[-1] + 1, dtype=np.int64)
     gap_of = np.minimum(np.searchsorted(counts, grid, side="right") - 1, len(hidden) - 1)
     shares = _shares(gaps, rough, grid, gap_of)
@@ -152,7 +154,8 @@ def _between(
     sure = _stepped(hidden)
     placed = sure[gap_of] * shares + (1 - sure[gap_of]) * along
     expected = mean[gap_of] + slope[gap_of] * along + rest[gap_of] * placed
-    expected += _bend(gaps, mean, np.maximum(hidden, np.abs(rest) / gaps.levels), grid, gap_of)
+    uneven = np.max([hidden, np.abs(rest) / gaps.levels, np.sqrt(rough.scatter)], axis=0)
+    expected += _bend(gaps, mean, uneven, grid, gap_of)
     level = mean[gap_of] + rises[gap_of] * along
     ends = (1 - shares) ** 2 * var[gap_of] + shares**2 * var[gap_of + 1]
     ends += 2 * shares * (1 - shares) * ahead[gap_of]
@@ -190,5 +193,6 @@ def _bend(
     padded = np.concatenate([stepped[:1], stepped, stepped[-1:]])
     calm = 1 - np.max([padded[:-2], padded[1:-1], padded[2:]], axis=0)
     bent = Akima1DInterpolator(gaps.counts, mean)(grid)
-    correction: Floats = calm[gap_of] * (bent - straight)
+    most = _MOST_BEND * straight
+    correction: Floats = calm[gap_of] * np.clip(bent - straight, -most, most)
     return correction

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from operator import index
 from random import Random
 
-from latmodel.curve import Curve
+from latmodel.curve import MOST_PROBES, WIDEST, Curve
 from latmodel.errors import MeasurementError
 from latmodel.fitting import standard_errors
 from latmodel.measurement import Measurement
@@ -55,7 +55,8 @@ def probe_curve(
 
     Raises:
         MeasurementError: `tokens` is empty or holds a count below 1, `max_probes` is
-            below 2, `max_samples` below 1, or `measure` gave something that is no latency.
+            below 2, `max_samples` below 1, a curve cannot span so many tokens or hold so
+            many probes, or `measure` gave something that is no latency.
 
     >>> curve = probe_curve(lambda n: 1000 * (1 + (n - 1) // 64), tokens=range(1, 198))
     >>> [edge.count for edge in curve.edges() if edge.located]
@@ -69,9 +70,16 @@ def probe_curve(
         raise MeasurementError(f"max_probes is {max_probes}: must be 2 or more")
     if max_samples < 1:
         raise MeasurementError(f"max_samples is {max_samples}: must be 1 or more")
+    if wanted[-1] - wanted[0] >= WIDEST or min(max_probes, len(wanted)) > MOST_PROBES:
+        raise MeasurementError(
+            f"{len(wanted)} tokens from {wanted[0]} to {wanted[-1]} with max_probes "
+            f"{max_probes}: a curve spans fewer than {WIDEST} tokens and holds at most "
+            f"{MOST_PROBES} probes"
+        )
     readings = _Readings(measure, max_samples)
-    following: int | None = None
     first = list(first_counts(wanted, max_probes))
+    if max_probes >= len(wanted):  # nothing to choose
+        first += [count for count in wanted if count not in set(first)]
     while len(readings.samples) < min(max_probes, len(wanted)):
         following = first.pop(0) if first else _next(wanted, readings, max_probes)
         probe = readings.choose_by(following)

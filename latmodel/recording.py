@@ -40,10 +40,11 @@ class Recorder:
 
     @property
     def replayed_s(self) -> float:
-        """What the readings that came from the journal had taken, in seconds.
+        """What the readings in turn that came from the journal had taken, in seconds.
 
-        0 as long as there are more of them: time must not run out over readings that are
-        there already.
+        Those by which counts were chosen are left out, as they are of a probe that was not
+        interrupted. 0 as long as there are more of them: time must not run out over readings
+        that are there already.
         """
         waiting = self._journal is not None and self._journal.left
         return 0.0 if waiting else self._replayed_ns / 1e9
@@ -66,7 +67,7 @@ class Recorder:
         if self._journal is not None:
             recorded = self._journal.recorded(phase, part, count)
             if recorded is not None:
-                self._replayed_ns += sum(recorded)
+                self._replayed_ns += sum(recorded) if phase == "turn" else 0
                 return recorded
         began_s = self._clock()
         samples = Measurement(count, self._read(part, count, repeats)).samples_ns

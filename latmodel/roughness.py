@@ -79,15 +79,15 @@ def roughness(gaps: Gaps) -> Roughness:
     Args:
         gaps: at least one.
     """
-    count = len(gaps.widths)
+    count, zones = len(gaps.widths), find_zones(gaps)
     rough = Roughness(
         slopes=np.zeros(count),
         steps=np.zeros(count),
         wandering=np.full(count, _PER_TOKEN**2),
         tiles=STEPS**2 / 2,
         means=np.zeros(len(STEPS)),
-        scatter=np.full(count, _PER_COUNT**2),
-        zones=(),
+        scatter=_scatter(gaps, zones),
+        zones=zones,
     )
     for _ in range(_ROUNDS):
         rough = _improve(gaps, rough)
@@ -98,13 +98,11 @@ def _improve(gaps: Gaps, rough: Roughness) -> Roughness:
     variances = rough.variances(gaps)
     about = variances + 2 * rough.scatter + gaps.noise
     slopes, squares = explain_rises(gaps, gaps.edges @ rough.means, about)
-    zones = find_zones(gaps)
-    scatter = _scatter(gaps, zones)
-    steps = np.sqrt(np.maximum(squares - 2 * scatter - gaps.noise, 0.0))
+    steps = np.sqrt(np.maximum(squares - 2 * rough.scatter - gaps.noise, 0.0))
     tiles = _tiles(gaps, rough, steps)
     means = _means(gaps, rough, gaps.rises - slopes * gaps.widths)
     wandering = _wandering(gaps, rough, steps**2)
-    return Roughness(slopes, steps, wandering, tiles, means, scatter, zones)
+    return Roughness(slopes, steps, wandering, tiles, means, rough.scatter, rough.zones)
 
 
 def _tiles(gaps: Gaps, rough: Roughness, steps: Floats) -> Floats:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from latmodel.steps import join_edges, steep_steps
 from latmodel.workload_curves import WorkloadCurves
 
 __all__ = ["findings"]
@@ -21,13 +22,14 @@ def findings(curves: WorkloadCurves) -> Iterator[str]:
     Yields:
         A line each, two spaces deep; none where there is nothing to tell.
     """
-    located = [edge for edge in curves.edges() if edge.located]
-    largest = sorted(located, key=lambda edge: -abs(edge.size))[:_MOST]
-    for edge in sorted(largest, key=lambda edge: edge.count):
-        after = edge.count + 1
-        free = curves.blocks.free_tokens(after)
-        more = f"; {after + free} tokens cost no more than {after}" if free else ""
-        yield f"  {edge.count} to {after} tokens: {edge.size:+.0%}, {edge.cause}{more}"
+    counts = range(curves.blocks.counts[0], curves.blocks.counts[-1] + 1)
+    at = dict(zip(counts, curves.blocks.latency_ns(counts).tolist(), strict=True))
+    located = [step for step in steep_steps(join_edges(curves.edges(), at), at) if step.located]
+    largest = sorted(located, key=lambda step: -abs(step.size))[:_MOST]
+    for step in sorted(largest, key=lambda step: step.first):
+        free = curves.blocks.free_tokens(step.last)
+        more = f"; {step.last + free} tokens cost no more than {step.last}" if free else ""
+        yield f"  {step.first} to {step.last} tokens: {step.size:+.0%}, {step.cause}{more}"
     if len(located) > len(largest):
         yield f"  and {len(located) - len(largest)} smaller"
     stretches = curves.blocks.untrusted()

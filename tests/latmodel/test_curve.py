@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from itertools import pairwise
 
 import numpy as np
@@ -253,3 +254,56 @@ def test_a_malformed_curve_names_its_place() -> None:
         with pytest.raises(FieldError) as caught:
             Curve.from_fields(Fields({"blocks": probes}, "here"), "blocks")
         assert str(caught.value) == message
+
+
+def test_more_probes_than_can_be_judged_are_refused() -> None:
+    """A file of a megabyte may hold ten thousands."""
+    with pytest.raises(MeasurementError) as caught:
+        through(*((count, 5) for count in range(1, 4098)))
+    assert str(caught.value) == "4097 probes: must be at most 4096; leave some out"
+
+
+@pytest.mark.parametrize("threshold", [0, -0.1, math.nan])
+def test_a_threshold_is_above_0(threshold: float) -> None:
+    with pytest.raises(LatmodelError) as caught:
+        through((1, 5), (9, 9)).edges(threshold)
+    assert str(caught.value) == f"threshold is {threshold}: must be above 0"
+
+
+@pytest.mark.parametrize("tolerance", [-0.1, math.nan])
+def test_a_tolerance_is_not_negative(tolerance: float) -> None:
+    with pytest.raises(LatmodelError) as caught:
+        through((1, 5), (9, 9)).free_tokens(5, tolerance=tolerance)
+    assert str(caught.value) == f"tolerance is {tolerance}: must be 0 or more"
+
+
+@pytest.mark.parametrize(
+    "latency",
+    [
+        lambda n: 10.0 ** (9 - n // 4),
+        lambda n: 10.0 ** (n // 4),
+        lambda n: {1: 1, 5: 2, 9: 27, 13: 7, 17: 1}.get(n, 2) * 1e5,
+    ],
+)
+def test_no_latency_is_below_what_stands_beside_it(latency: Callable[[int], float]) -> None:
+    """Growth by powers, and a leap: a bend through them would swing below zero."""
+    curve = through(*((n, round(latency(n))) for n in range(1, 34, 4)))
+    lowest = min(probe.centre_ns for probe in curve.probes)
+    assert curve.latency_ns(range(1, 34)).min() >= 0.9 * lowest
+
+
+def test_an_mlp_that_was_not_measured_there_says_nothing_of_a_step() -> None:
+    """All of the step at 77 is the MLP's, but its eight probes smear it out."""
+    blocks = through((1, 100), (60, 100), (77, 100), (78, 140), (197, 140))
+    coarse = through((1, 50), (60, 50), (120, 90), (197, 90))
+    exact = through((1, 50), (77, 50), (78, 90), (197, 90))
+    assert [edge.cause for edge in blocks.edges(mlps=coarse)] == ["end of the launch floor"]
+    assert [edge.cause for edge in blocks.edges(mlps=exact)] == ["end of the launch floor"]
+    later = through((1, 50), (60, 100), (77, 100), (78, 140), (197, 140))
+    assert later.edges(0.2, mlps=coarse)[-1].cause == "kernel switch"
+    assert later.edges(0.2, mlps=exact)[-1].cause == "kernel switch in the MLP"
+
+
+def test_a_slope_from_the_first_count_on_is_no_floor() -> None:
+    curve = through(*((n, 1000 * n) for n in range(1, 14)))
+    assert all("floor" not in edge.cause for edge in curve.edges())

@@ -294,3 +294,28 @@ def test_every_probe_is_told_in_the_order_it_was_made() -> None:
     first = first_counts(range(1, 198), 24)
     assert tuple(probe.count for probe in told[: len(first)]) == first
     assert sorted(told, key=lambda probe: probe.count) == list(curve.probes)
+
+
+@pytest.mark.parametrize(
+    ("tokens", "max_probes"), [([1, 2, 300_000], 2), (range(1, 9000), 5000)]
+)
+def test_what_no_curve_can_hold_is_refused_before_it_is_measured(
+    tokens: Any, max_probes: int
+) -> None:
+    asked = Counter[int]()
+
+    def measure(count: int) -> float:
+        asked[count] += 1
+        return 1.0
+
+    with pytest.raises(MeasurementError) as caught:
+        probe_curve(measure, tokens=tokens, max_probes=max_probes)
+    assert not asked
+    assert str(caught.value).endswith(
+        "a curve spans fewer than 200000 tokens and holds at most 4096 probes"
+    )
+
+
+def test_where_every_count_may_be_measured_every_one_is() -> None:
+    curve = probe_curve(stairs(16), tokens=range(1, 151), max_probes=150)
+    assert curve.counts == tuple(range(1, 151))

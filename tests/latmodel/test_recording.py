@@ -54,6 +54,19 @@ def test_what_is_on_file_is_not_timed_again(tmp_path: Path) -> None:
         assert journal.left == 0
 
 
+def test_readings_to_choose_by_are_not_charged_to_those_in_turn(tmp_path: Path) -> None:
+    """Else a probe that goes on would have less time than one that was not interrupted."""
+    with closing(Journal.begin(tmp_path / "j", SESSION)) as journal:
+        first = Recorder(Device().read, journal)
+        first.read("choose", "blocks", 5, 3)
+        taken = first.read("turn", "blocks", 5)
+    with closing(Journal.resume(tmp_path / "j", SESSION)) as journal:
+        again = Recorder(Device().read, journal)
+        again.read("choose", "blocks", 5, 3)
+        again.read("turn", "blocks", 5)
+        assert again.replayed_s == pytest.approx(sum(taken) / 1e9)
+
+
 def test_time_to_make_parts_ready_is_told_apart() -> None:
     """3 s at the first reading of each part and count, beside samples of 1 s."""
     now_s = [0.0]

@@ -32,8 +32,7 @@ def stairs(first: int, *sizes: int) -> Callable[[int], int]:
 def test_a_step_is_told_with_its_cause_and_what_is_free_beyond_it() -> None:
     """36 % more after 64, a tenth less after 72, flat elsewhere."""
     assert said(lambda n: 10_000 + 3_600 * (n > 64) - 1_360 * (n > 72)) == [
-        "  64 to 65 tokens: +36%, tile of 64 rows in attention; "
-        "101 tokens cost no more than 65",
+        "  64 to 65 tokens: +36%, tile of 64 rows; 101 tokens cost no more than 65",
         "  72 to 73 tokens: -10%, kernel switch; 101 tokens cost no more than 73",
     ]
 
@@ -43,8 +42,8 @@ def test_free_tokens_end_at_the_next_step_and_none_are_not_told() -> None:
     assert said(
         lambda n: 10_000 + 3_000 * (n > 64) + 5_000 * (n > 96) + 100 * max(n - 96, 0)
     ) == [
-        "  64 to 65 tokens: +30%, tile of 64 rows in attention; 96 tokens cost no more than 65",
-        "  96 to 97 tokens: +39%, tile of 32 rows in attention",
+        "  64 to 65 tokens: +30%, tile of 64 rows; 96 tokens cost no more than 65",
+        "  96 to 97 tokens: +39%, tile of 32 rows",
     ]
 
 
