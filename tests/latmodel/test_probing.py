@@ -180,6 +180,20 @@ def test_noisy_readings_are_repeated_until_the_latency_is_known(seed: int) -> No
     assert max(len(probe.samples_ns) for probe in curve.probes) <= 100
 
 
+def test_a_noisy_count_is_read_again_before_the_next_is_chosen() -> None:
+    """Three readings at least: of two that differ none tells which is wrong."""
+    random, asked = Random(0), list[int]()  # noqa: S311 (no secret)
+
+    def noisy_ns(count: int) -> float:
+        asked.append(count)
+        return stairs(64)(count) * random.gauss(1, 0.03)
+
+    probe_curve(noisy_ns, tokens=range(1, 198), max_probes=8)
+    for count in set(asked):
+        first = asked.index(count)
+        assert asked[first : first + 3] == [count] * 3
+
+
 def test_repeats_stop_at_the_limit() -> None:
     random, asked = Random(0), Counter[int]()  # noqa: S311 (no secret)
 
