@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from latmodel.gaps import TILES, Floats, Gaps
-from latmodel.measurement import Measurement
+from latmodel.measurement import SIGMA_OF_MEDIAN, Measurement
 from latmodel.roughness import Roughness, roughness
 from latmodel.smoothing import smooth
 
@@ -19,9 +19,6 @@ __all__ = ["Fit", "fit", "standard_errors"]
 
 _USUAL_SAMPLES = 4
 """How many samples the probes' usual spread counts for, beside a probe's own."""
-
-_SIGMA_OF_MEDIAN = 1.2533
-"""The median of n normal samples has sqrt(pi/2) times the standard error of their mean."""
 
 _WORST = 0.2
 """A larger error of a reading is no noise to be smoothed but a reading to be taken again."""
@@ -114,7 +111,7 @@ def standard_errors(probes: Sequence[Measurement]) -> Floats:
         extra = max(len(probe.steady_ns) - 1, 0)
         square = _USUAL_SAMPLES * usual**2 + extra * probe.spread**2
         spread = math.sqrt(square / (_USUAL_SAMPLES + extra))
-        errors.append(_SIGMA_OF_MEDIAN * spread / math.sqrt(len(probe.steady_ns)))
+        errors.append(SIGMA_OF_MEDIAN * spread / math.sqrt(len(probe.steady_ns)))
     return np.array(errors)
 
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from latmodel.errors import FieldError, MeasurementError
 from latmodel.fields import Fields
 
-__all__ = ["Measurement"]
+__all__ = ["SIGMA_OF_MEDIAN", "Measurement"]
 
 _SIGMA_PER_MAD = 1.4826
 """Scales the median absolute deviation to one standard deviation of a normal distribution.
@@ -28,7 +28,7 @@ Source: on a 2-core machine with one core taken by another process, PyTorch's th
 waits for the thread that lost its core, and calls take 5 to 15 times as long; undisturbed,
 they stay within 20 % of each other."""
 
-_SIGMA_OF_MEDIAN = 1.2533
+SIGMA_OF_MEDIAN = 1.2533
 """The median of n normal samples has sqrt(pi/2) times the standard error of their mean."""
 
 
@@ -146,7 +146,7 @@ class Measurement:
     @property
     def relative_error(self) -> float:
         """One standard deviation of the centre itself, as a fraction of it; 0 if unknown."""
-        return _SIGMA_OF_MEDIAN * self.spread / math.sqrt(len(self.steady_ns))
+        return SIGMA_OF_MEDIAN * self.spread / math.sqrt(len(self.steady_ns))
 
     def to_dict(self) -> dict[str, object]:
         """As plain values; no speeds where all calls ran at the usual speed."""
