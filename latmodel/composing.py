@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from latmodel.kernels import Floats
 from latmodel.operator_kinds import Operator
 from latmodel.operators import OperatorModel
+from latmodel.slowdowns import Floats
 from latmodel.table import Int64, LatencyTable, ceil_ns
 from latmodel.workload import Workload
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,9 +11,12 @@ from scipy.optimize import least_squares
 
 from latmodel.errors import MeasurementError, ProfileError
 from latmodel.fields import Fields
-from latmodel.kernels import Floats, Kernel
-from latmodel.operator_kinds import DIMS, Operator, PerKind
+from latmodel.kernels import Kernel
+from latmodel.operator_kinds import DIMS, PRODUCTS, STREAMS, Operator
 from latmodel.operators import OperatorModel
+from latmodel.products import ProductModel
+from latmodel.slowdowns import Floats
+from latmodel.streams import StreamModel
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -72,34 +75,39 @@ def prior_from_spec(
     Raises:
         ProfileError: a number is out of range.
     """
-    kernels = []
+    products = []
     for dtypes, peak in peak_gflops.items():
         flops = 2.0 * tile[0] * tile[1]  # of one tile, per reduction element
         element_ns = flops * sms / (peak * _BLOCKED_EFFICIENCY)
-        kernels.append(
-            Kernel(
+        kernel = Kernel(
+            name=f"{tile[0]}x{tile[1]}",
+            tile_rows=tile[0],
+            tile_columns=tile[1],
+            element_ns=element_ns,
+            first_element_ns=element_ns,
+        )
+        products.append(
+            ProductModel(
+                kinds=PRODUCTS,
                 dtypes=dtypes,
-                tile_rows=tile[0],
-                tile_columns=tile[1],
-                blocks_per_sm=1,
-                wave_ns=0.0,
-                element_ns=element_ns,
-                first_element_ns=element_ns,
+                sms=sms,
+                bandwidth_gb_s=bandwidth_gb_s,
+                launch_ns=(launch_ns,) * len(PRODUCTS),
+                kernels=(kernel,),
             )
         )
-    return OperatorModel(
+    streams = StreamModel(
+        kinds=tuple(STREAMS),
+        dtypes=tuple(dtype for dtypes in peak_gflops for dtype in dtypes),
         sms=sms,
         bandwidth_gb_s=bandwidth_gb_s,
-        launch_ns=PerKind(**dict.fromkeys(DIMS, launch_ns)),
-        kernels=tuple(kernels),
-        relative_error=PerKind(**dict.fromkeys(DIMS, 1.0)),
-        fitted_rows=(1, 1),
-        fitted_reduction=(1, 1),
+        launch_ns=(launch_ns,) * len(STREAMS),
     )
+    return OperatorModel(products=tuple(products), streams=(streams,))
 
 
 def parameters(model: OperatorModel) -> dict[str, float]:
-    """Every real number of a model by its path, such as "kernels.0.element_ns".
+    """Every real number of a model by its path, such as "products.0.kernels.0.element_ns".
 
     Whole numbers (multiprocessors, tiles, ranges) are the model's structure: not fitted.
     """
@@ -191,7 +199,7 @@ def fit(
         noise: the fraction by which a sound reading may be off.
 
     Returns:
-        The fitted model; its fitted ranges are those of the readings.
+        The fitted model; its fitted ranges are the prior's.
 
     Raises:
         MeasurementError: there are no readings.
@@ -218,18 +226,4 @@ def fit(
         return np.concatenate([softened, (logs - centre) / width])
 
     best = least_squares(residuals, centre, xtol=1e-12, ftol=1e-12, gtol=1e-12)
-    return _with_ranges(model_at(best.x), readings)
-
-
-def _with_ranges(model: OperatorModel, readings: Sequence[Reading]) -> OperatorModel:
-    """The model, stating the rows and reductions that its linears were read at."""
-    linears = [o.dims for r in readings for o in r.operators if o.kind == "linear"]
-    if not linears:
-        return model
-    rows = [int(np.max(dims["rows"])) for dims in linears]
-    reductions = [int(np.max(dims["in_features"])) for dims in linears]
-    return replace(
-        model,
-        fitted_rows=(min(rows), max(rows)),
-        fitted_reduction=(min(reductions), max(reductions)),
-    )
+    return model_at(best.x)

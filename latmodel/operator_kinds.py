@@ -1,23 +1,34 @@
-"""The kinds of operator: their dimensions, their names, one number for each."""
+"""The kinds of operator: their dimensions, their names, the ranges they were read in."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from latmodel.errors import ProfileError
-from latmodel.kernels import Floats, require_not_negative
+from latmodel.errors import FieldError, ProfileError
+from latmodel.slowdowns import Floats, require_not_negative
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection
 
     import numpy.typing as npt
 
     from latmodel.fields import Fields
 
-__all__ = ["DIMS", "Operator", "PerKind", "checked_sizes"]
+__all__ = [
+    "DIMS",
+    "PRODUCTS",
+    "STREAMS",
+    "Operator",
+    "Span",
+    "check_part",
+    "checked_sizes",
+    "itemsize",
+    "spans_from",
+]
 
 DIMS: Mapping[str, tuple[str, ...]] = {
     "linear": ("rows", "in_features", "out_features"),
@@ -29,6 +40,25 @@ DIMS: Mapping[str, tuple[str, ...]] = {
     "attention": ("batch", "heads", "queries", "keys", "head_dim"),
 }
 """The kinds of operator, and the dimensions that each is asked for; k is the reduction."""
+
+PRODUCTS = ("linear", "bmm", "attention")
+"""Kinds that multiply matrices."""
+
+STREAMS: Mapping[str, int] = {"softmax": 2, "norm": 2, "gelu": 2, "add": 3}
+"""Kinds that only stream through memory, and how many tensors each reads and writes."""
+
+_BYTES = {"fp32": 4, "fp16": 2, "bf16": 2}
+
+
+def itemsize(dtype: str) -> int:
+    """Bytes of one number.
+
+    Raises:
+        ProfileError: the dtype is unknown.
+    """
+    if dtype not in _BYTES:
+        raise ProfileError(f"dtype is {dtype!r}: must be one of {', '.join(_BYTES)}")
+    return _BYTES[dtype]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,43 +74,81 @@ class Operator:
     dims: Mapping[str, npt.ArrayLike]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PerKind:
-    """One number for each kind of operator, 0 or more.
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The least and the greatest value of one dimension among the readings fitted to.
 
     Raises:
-        ProfileError: a number is negative, NaN or infinite.
+        ProfileError: the two do not ascend from 1.
     """
 
-    linear: float
-    bmm: float
-    softmax: float
-    norm: float
-    gelu: float
-    add: float
-    attention: float
+    name: str
+    low: int
+    high: int
 
     def __post_init__(self) -> None:
-        require_not_negative(**asdict(self))
+        if not 1 <= self.low <= self.high:
+            raise ProfileError(f"{self.name} is {self.low} to {self.high}: must ascend from 1")
 
-    def of(self, kind: str) -> float:
-        """The number of one kind."""
-        return float(getattr(self, kind))
+    def distance(self, values: npt.ArrayLike) -> Floats:
+        """How far values lie outside: the log of the ratio to the nearer end, else 0."""
+        asked = np.asarray(values, dtype=np.float64)
+        beyond = np.maximum(np.maximum(self.low / asked, asked / self.high), 1.0)
+        return np.asarray(np.log(beyond))
 
-    def to_dict(self) -> dict[str, object]:
-        """As plain values, by kind."""
-        return {kind: self.of(kind) for kind in DIMS}
 
-    @classmethod
-    def from_fields(cls, source: Fields) -> PerKind:
-        """The inverse of `to_dict`.
+def spans_from(source: Fields) -> tuple[Span, ...]:
+    """Read spans, written as `name: [low, high]`.
 
-        Raises:
-            FieldError: a kind is missing or unknown, or its number negative.
-        """
-        numbers = cls(**{kind: source.number(kind, minimum=0) for kind in DIMS})
-        source.finish()
-        return numbers
+    Raises:
+        FieldError: a span is no pair of integers that ascend from 1.
+    """
+    spans = []
+    for name in source.names():
+        ends = source.integers(name, minimum=1)
+        if len(ends) != 2 or ends[0] > ends[1]:
+            raise FieldError(
+                f"{source.path(name)}: found {list(ends)}, allowed are two "
+                "integers that ascend from 1"
+            )
+        spans.append(Span(name, ends[0], ends[1]))
+    source.finish()
+    return tuple(spans)
+
+
+def check_part(
+    *,
+    kinds: tuple[str, ...],
+    allowed: Collection[str],
+    dtypes: tuple[str, ...],
+    sms: int,
+    bandwidth_gb_s: float,
+    launch_ns: tuple[float, ...],
+    relative_error: float,
+) -> None:
+    """Refuse what no model of products or streams may hold.
+
+    Raises:
+        ProfileError: names the field, what was found and what is allowed.
+    """
+    if not kinds or not set(kinds) <= set(allowed):
+        raise ProfileError(
+            f"kinds are {', '.join(kinds) or 'none'}: must be among {', '.join(allowed)}"
+        )
+    if not dtypes:
+        raise ProfileError("dtypes is empty: name at least one number format")
+    for dtype in dtypes:
+        itemsize(dtype)
+    if sms < 1:
+        raise ProfileError(f"sms is {sms}: must be 1 or more")
+    if not 0 < bandwidth_gb_s < np.inf:
+        raise ProfileError(f"bandwidth_gb_s is {bandwidth_gb_s}: must be finite and above 0")
+    if len(launch_ns) != len(kinds):
+        raise ProfileError(
+            f"launch_ns holds {len(launch_ns)} numbers: must hold one per kind, {len(kinds)}"
+        )
+    numbers = {f"launch_ns.{kind}": ns for kind, ns in zip(kinds, launch_ns, strict=True)}
+    require_not_negative(**numbers, relative_error=relative_error)
 
 
 def checked_sizes(kind: str, dims: Mapping[str, npt.ArrayLike]) -> dict[str, Floats]:

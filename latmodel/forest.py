@@ -1,0 +1,153 @@
+"""Many small trees whose answers add up, applied to thousands of rows in milliseconds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from latmodel.errors import ProfileError
+from latmodel.trees import Tree
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+__all__ = ["MOST_LEAVES", "Forest"]
+
+Floats = npt.NDArray[np.float64]
+Masks = npt.NDArray[np.uint32]
+
+MOST_LEAVES = 32
+"""Leaves of one tree: as many as the bits of a mask."""
+
+MOST_TREES = 2000
+
+UNIT = 1e-4
+"""What a leaf counts in, so that files hold short whole numbers."""
+
+
+class _Compiled(NamedTuple):
+    """Per feature: thresholds (T,), ascending, and the masks (T + 1, trees) between them."""
+
+    thresholds: Mapping[str, Floats]
+    masks: Mapping[str, Masks]
+    leaves: Floats  # (trees, MOST_LEAVES)
+
+
+@dataclass(frozen=True, slots=True)
+class Forest:
+    """The sum of the answers of many trees.
+
+    A tree's leaves are numbered from left to right, one bit each. A test that fails rules
+    out the leaves to its left; what is left after all failing tests has the tree's answer
+    at its lowest bit. Which tests fail depends, feature by feature, only on how many
+    thresholds lie below the value, so one table of masks per feature answers for all trees.
+
+    Attributes:
+        trees: each of at most `MOST_LEAVES` leaves, which count in `UNIT`.
+
+    Raises:
+        ProfileError: too many trees, or too many leaves in one.
+
+    Source:
+        Lucchese et al. 2015, "QuickScorer", doi:10.1145/2766462.2767733.
+
+    >>> forest = Forest.parse(["rows<=64 70 cols<=8 -20 5", "rows<=1 10 -10"])
+    >>> answers = forest.apply({"rows": np.array([64, 65, 65]), "cols": np.array([9, 8, 9])})
+    >>> answers.round(4).tolist()
+    [0.006, -0.003, -0.0005]
+    """
+
+    trees: tuple[Tree, ...]
+    _compiled: list[_Compiled] = field(
+        default_factory=list, init=False, repr=False, compare=False
+    )
+
+    def __post_init__(self) -> None:
+        if len(self.trees) > MOST_TREES:
+            raise ProfileError(f"{len(self.trees)} trees: at most {MOST_TREES} are read")
+        for number, tree in enumerate(self.trees):
+            if len(tree.leaves) > MOST_LEAVES:
+                raise ProfileError(
+                    f"tree {number} has {len(tree.leaves)} leaves: "
+                    f"at most {MOST_LEAVES} are read"
+                )
+
+    @classmethod
+    def parse(cls, lines: Sequence[str]) -> Forest:
+        """Read one tree per line; see `Tree.parse`.
+
+        Raises:
+            ProfileError: a line is no tree, or a limit is passed.
+        """
+        return cls(tuple(Tree.parse(line) for line in lines))
+
+    def lines(self) -> list[str]:
+        """One line per tree; the inverse of `parse`."""
+        return [tree.text() for tree in self.trees]
+
+    @property
+    def features(self) -> frozenset[str]:
+        """What any tree tests."""
+        return frozenset[str]().union(*(tree.features for tree in self.trees))
+
+    def apply(self, features: Mapping[str, Floats]) -> Floats:
+        """The sum of all answers for each row; arrays are broadcast to one shape.
+
+        Raises:
+            KeyError: a feature that a tree tests is missing.
+        """
+        shape = np.broadcast_shapes(*(np.shape(value) for value in features.values()))
+        if not self.trees:
+            return np.zeros(shape)
+        if not self._compiled:  # once: reading a profile must not wait for it
+            self._compiled.append(_compile(self.trees))
+        compiled = self._compiled[0]
+        shared = np.full((1, len(self.trees)), np.uint32(0xFFFFFFFF))
+        masks = np.broadcast_to(shared, (int(np.prod(shape)), len(self.trees))).copy()
+        for name, thresholds in compiled.thresholds.items():
+            value = features[name]
+            if np.size(value) == 1:  # one value for all rows
+                shared &= compiled.masks[name][np.searchsorted(thresholds, np.ravel(value))]
+                continue
+            below = np.searchsorted(thresholds, np.broadcast_to(value, shape).ravel())
+            masks &= compiled.masks[name][below]
+        masks &= shared
+        lowest = masks & (~masks + np.uint32(1))
+        leaf = np.frexp(lowest.astype(np.float64))[1] - 1  # exact for powers of two
+        answers = compiled.leaves[np.arange(len(self.trees)), leaf]
+        total: Floats = answers.sum(axis=1).reshape(shape)
+        return total
+
+
+def _compile(trees: Sequence[Tree]) -> _Compiled:
+    tests: dict[str, list[tuple[float, int, int]]] = {}  # threshold, tree, leaves kept
+    leaves = np.zeros((len(trees), MOST_LEAVES))
+    for number, tree in enumerate(trees):
+        own = tree.leaves
+        leaves[number, : len(own)] = np.array(own) * UNIT
+        for index, (start, end) in _left_leaves(tree).items():
+            ruled_out = (1 << end) - (1 << start)
+            test = (tree.values[index], number, 0xFFFFFFFF & ~ruled_out)
+            tests.setdefault(tree.names[index], []).append(test)
+    thresholds, masks = {}, {}
+    for name, found in tests.items():
+        steps = np.unique([threshold for threshold, _, _ in found])
+        table = np.full((len(steps) + 1, len(trees)), np.uint32(0xFFFFFFFF))
+        for threshold, number, kept in found:
+            table[np.searchsorted(steps, threshold) + 1, number] &= np.uint32(kept)
+        thresholds[name] = steps
+        masks[name] = np.bitwise_and.accumulate(table, axis=0)
+    return _Compiled(thresholds, masks, leaves)
+
+
+def _left_leaves(tree: Tree) -> dict[int, tuple[int, int]]:
+    """For each test, the half-open range of the leaves in its left branch."""
+    before = np.concatenate([[0], np.cumsum([not name for name in tree.names])]).tolist()
+    return {
+        index: (before[index], before[tree.rights[index]])
+        for index, name in enumerate(tree.names)
+        if name
+    }
