@@ -163,10 +163,11 @@ def _compile(trees: Sequence[Tree]) -> _Compiled:
             tests.setdefault(tree.names[index], []).append(test)
     thresholds, masks = {}, {}
     for name, found in tests.items():
-        steps = np.unique([threshold for threshold, _, _ in found])
+        steps, place = np.unique([at for at, _, _ in found], return_inverse=True)
         table = np.full((len(steps) + 1, len(trees)), np.uint32(0xFFFFFFFF))
-        for threshold, number, kept in found:
-            table[np.searchsorted(steps, threshold) + 1, number] &= np.uint32(kept)
+        cell = (place.ravel() + 1) * len(trees) + [number for _, number, _ in found]
+        kept = np.array([kept for _, _, kept in found], dtype=np.uint32)
+        np.bitwise_and.at(table.reshape(-1), cell, kept)  # one cell may be met several times
         thresholds[name] = steps
         masks[name] = np.bitwise_and.accumulate(table, axis=0)
     return _Compiled(thresholds, masks, leaves, np.arange(len(trees)) * MOST_LEAVES)
