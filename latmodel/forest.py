@@ -165,7 +165,8 @@ def _compile(trees: Sequence[Tree]) -> _Compiled:
     for name, found in tests.items():
         steps, place = np.unique([at for at, _, _ in found], return_inverse=True)
         table = np.full((len(steps) + 1, len(trees)), np.uint32(0xFFFFFFFF))
-        cell = (place.ravel() + 1) * len(trees) + [number for _, number, _ in found]
+        number = np.array([number for _, number, _ in found])
+        cell = (place.ravel() + 1) * len(trees) + number
         kept = np.array([kept for _, _, kept in found], dtype=np.uint32)
         np.bitwise_and.at(table.reshape(-1), cell, kept)  # one cell may be met several times
         thresholds[name] = steps
