@@ -145,9 +145,9 @@ def _widths(model: ProductModel) -> Floats:
 
 
 def _pack(model: ProductModel) -> Floats:
-    assert model.throttle is not None  # `_start` makes one
     values = [model.launch_ns[0], model.bandwidth_gb_s]
-    values += [model.throttle.extra, model.throttle.ramp_ns]
+    if model.throttle is not None:  # `_start` makes one
+        values += [model.throttle.extra, model.throttle.ramp_ns]
     for kernel in model.kernels:
         odds = kernel.evenness / (1.0 - kernel.evenness)
         values += [kernel.wave_ns, kernel.element_ns, kernel.first_element_ns]
@@ -183,7 +183,7 @@ def _unpack(model: ProductModel, logs: Floats) -> ProductModel:
 class _Group(NamedTuple):
     """The readings of one kernel: which, their shapes, their splits."""
 
-    index: npt.NDArray[np.intp]
+    where: npt.NDArray[np.intp]
     product: Product
     splits: Floats
 
@@ -204,7 +204,7 @@ def _known(model: ProductModel, readings: OperatorReadings) -> Callable[[Product
         latency_ns = np.full(len(readings), at.launch_ns[0])
         for kernel, group in zip(at.kernels, groups, strict=True):
             busy_ns = at.kernel_ns(kernel, group.product, group.splits, width=width)
-            latency_ns[group.index] += busy_ns
+            latency_ns[group.where] += busy_ns
         return latency_ns
 
     return predict
@@ -219,6 +219,6 @@ def _competing(readings: OperatorReadings) -> Callable[[ProductModel], Floats]:
         costs = at.costs_of(product, width=width)
         ratios = [costs.features[f"t{index}"] for index in range(len(at.kernels))]
         soft = np.sum(np.stack(ratios) ** -12.0, axis=0) ** (-1 / 12)
-        return at.launch_ns[0] + costs.busy_ns * soft
+        return np.asarray(at.launch_ns[0] + costs.busy_ns * soft)
 
     return predict

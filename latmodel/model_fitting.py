@@ -77,7 +77,7 @@ def fit_parts(
     *,
     sms: int,
     bandwidth_gb_s: float,
-    on_part: Callable[[str], None] = lambda words: None,
+    on_part: Callable[[str], None] | None = None,
 ) -> tuple[tuple[ProductModel | StreamModel, ...], tuple[HeldOut, ...]]:
     """One model per kind and number format, and how far each was from shapes held out.
 
@@ -99,7 +99,8 @@ def fit_parts(
         if (one.kind, one.dtype) in seen:
             raise MeasurementError(f"{one.kind} in {one.dtype} stands twice: join the readings")
         seen.add((one.kind, one.dtype))
-        on_part(f"{one.kind} in {one.dtype}, {len(one)} readings")
+        if on_part is not None:
+            on_part(f"{one.kind} in {one.dtype}, {len(one)} readings")
         held_out = _held_out(one, sms=sms, bandwidth_gb_s=bandwidth_gb_s)
         part = fit_part(one, sms=sms, bandwidth_gb_s=bandwidth_gb_s)
         parts.append(replace(part, relative_error=round(held_out.deviation, 4)))

@@ -36,7 +36,7 @@ def fit_choice(
         chosen: shape (rows,), indices from 0.
         most_leaves: of the tree.
     """
-    from sklearn.tree import DecisionTreeClassifier  # slow to import, and only fits need it
+    from sklearn.tree import DecisionTreeClassifier  # noqa: PLC0415 (slow; only fits)
 
     fitted = DecisionTreeClassifier(
         max_leaf_nodes=most_leaves, min_samples_leaf=4, random_state=0
@@ -52,7 +52,7 @@ def fit_whole_numbers(
     features: Mapping[str, Floats], numbers: npt.NDArray[np.int64], *, most_leaves: int
 ) -> Tree:
     """A tree that tells a whole number, 1 or more, by the geometric mean of each leaf."""
-    from sklearn.tree import DecisionTreeRegressor
+    from sklearn.tree import DecisionTreeRegressor  # noqa: PLC0415 (as above)
 
     fitted = DecisionTreeRegressor(
         max_leaf_nodes=most_leaves, min_samples_leaf=3, random_state=0
@@ -75,7 +75,7 @@ def fit_forest(
     Each tree sees four fifths of the rows and, at each test, half of the features, which
     is worth a tenth of the error. Deterministic: the same rows give the same trees.
     """
-    from sklearn.ensemble import GradientBoostingRegressor
+    from sklearn.ensemble import GradientBoostingRegressor  # noqa: PLC0415 (as above)
 
     fitted = GradientBoostingRegressor(
         loss="absolute_error",
