@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from latmodel.errors import ProfileError
+from latmodel.forest import Forest
 from latmodel.fused_attention import with_fused_attention
 from latmodel.operators import OperatorModel
 from latmodel.products import ProductModel
@@ -79,6 +80,13 @@ def test_a_reduction_is_not_split() -> None:
     whole = with_fused_attention(UNFUSED, "fp16")
     dims = {"queries": 16, "keys": 2048}
     assert attention(with_fused_attention(split, "fp16"), **dims) == attention(whole, **dims)
+
+
+def test_what_a_correction_learned_from_other_products_is_dropped() -> None:
+    linear, product = UNFUSED.products
+    corrected = replace(product, correction=Forest.parse(["red<=9 1000 5000"]))
+    derived = with_fused_attention(replace(UNFUSED, products=(linear, corrected)), "fp16")
+    assert attention(derived) == attention(with_fused_attention(UNFUSED, "fp16"))
 
 
 def test_without_products_there_is_nothing_to_derive_it_from() -> None:
