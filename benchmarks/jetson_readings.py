@@ -27,7 +27,15 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-__all__ = ["MODELS", "Row", "data_folder", "read_segments", "read_squares", "workload"]
+__all__ = [
+    "MODELS",
+    "Row",
+    "data_folder",
+    "read_segments",
+    "read_squares",
+    "read_totals",
+    "workload",
+]
 
 _SHAPES = {  # torchvision's models: tokens, dim, mlp width, depth, patch side
     "vit_b_16": (197, 768, 3072, 12, 16),
@@ -118,6 +126,19 @@ def read_segments(folder: Path, mode: str) -> tuple[float, list[Row]]:
         for (model, segment, dtype), read in sorted(found.items())
     ]
     return harness_ns, rows
+
+
+def read_totals(folder: Path) -> dict[tuple[str, str, str], tuple[float, int]]:
+    """Per mode, model and dtype: the source's sum over its calls in ns, and their number."""
+    with (folder / "jetson" / "agx_orin_vit_totals.csv").open(encoding="utf-8") as file:
+        return {
+            (row["dir"].rpartition("_")[2], row["model"], row["dtype"].lower()): (
+                float(row["total_latency_ms"]) * 1e6,
+                int(row["n_sub"]),
+            )
+            for row in csv.DictReader(file)
+            if row["model"] in MODELS
+        }
 
 
 def read_squares(folder: Path, file: str, sizes: tuple[int, ...]) -> list[Row]:
