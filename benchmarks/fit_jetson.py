@@ -9,11 +9,13 @@ the fit had seen. `jetson_fitting.py` says how the fit goes.
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from edge_ranges import ranged
 from jetson_fitting import (
     MAXN,
     MODES,
@@ -24,7 +26,6 @@ from jetson_fitting import (
     fit_mode,
     fit_roofline,
     moved,
-    ranged,
     read,
     specification,
 )
@@ -37,10 +38,12 @@ from jetson_scoring import (
     heavy,
     held_out,
     mean_percent,
+    rounded,
     totals,
     with_errors,
     with_harness,
 )
+from orin_readings import smallest_ns
 
 from latmodel.files import write_yaml
 from latmodel.operator_fitting import parameters, with_parameters
@@ -63,6 +66,10 @@ _ASSUMED = (
     "that the host dispatches one operator while the device computes another, so that a block "
     "takes the longer of the two"
 )
+_GAP = (
+    "; the gap between the kernels of a graph is the 0.011 ms that the smallest product takes "
+    "on an Orin Nano at 1.02 GHz (jetson-orin-matmul-analysis, 6b981e9, MIT), in cycles"
+)
 _MOVED = "; cycles and launches start from those of MAXN, which the readings move by a tenth"
 
 _ONLY = "read with unlocked clocks at 50 and 197 tokens only: trust ratios more than latencies"
@@ -75,12 +82,6 @@ _ERRATIC = (
     "in this mode the readings contradict each other (ViT-L's layers in 16 bits were faster "
     "than ViT-B's): the governor, not the shape, decided some of them"
 )
-
-
-def rounded(model: OperatorModel) -> OperatorModel:
-    """The model to three significant digits: more than the readings determine."""
-    values = {path: float(f"{value:.3g}") for path, value in parameters(model).items()}
-    return with_parameters(model, values)
 
 
 def figures(readings: Readings, mode: Mode, found: Sequence[Guess]) -> tuple[ErrorFigure, ...]:
@@ -126,7 +127,8 @@ def _kernel_alone(readings: Readings) -> list[tuple[str, list[Guess]]]:
 def profile(readings: Readings, mode: Mode, found: Sequence[Guess]) -> DeviceProfile:
     """The profile of one power mode."""
     fitted = rounded(fit_mode(readings, mode))
-    operators = with_errors(ranged(fitted, readings.rows[mode.name]), found)
+    read_here = [o for row in readings.rows[mode.name] for o in row.reading.operators]
+    operators = ranged(with_errors(replace(fitted, gap_ns=gap_ns(mode)), found), read_here)
     derived = _ASSUMED.format(
         sms=f"{mode.sms} multiprocessors",
         ghz=mode.ghz,
@@ -145,13 +147,19 @@ def profile(readings: Readings, mode: Mode, found: Sequence[Guess]) -> DevicePro
                 source="https://github.com/branes-ai/graphs, commit b6c5e82",
                 licence="MIT",
                 measured=_MEASURED,
-                derived=derived + _MOVED * slower,
+                derived=derived + _GAP + _MOVED * slower,
             ),
         ),
         errors=figures(readings, mode, found),
         warnings=(_ONLY, _ALONE, _MODULE, *[_ERRATIC] * (mode.name == "50w")),
         operators=operators,
     )
+
+
+def gap_ns(mode: Mode) -> float:
+    """An Orin Nano's gap between kernels at 1.02 GHz, in as many cycles, to two digits."""
+    smallest = smallest_ns(data_folder(), "MAXN_SUPER")
+    return float(f"{smallest * 1.02 / mode.ghz:.2g}")
 
 
 def profiles(folder: Path) -> Iterator[DeviceProfile]:

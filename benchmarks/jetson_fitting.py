@@ -24,11 +24,9 @@ from latmodel.operator_fitting import (
     prior_from_spec,
     with_parameters,
 )
-from latmodel.operator_kinds import STREAMS, Operator, Span
 from latmodel.slowdowns import Governor
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
     from latmodel.operators import OperatorModel
@@ -44,9 +42,7 @@ __all__ = [
     "fit_mode",
     "fit_roofline",
     "moved",
-    "ranged",
     "read",
-    "spans",
     "specification",
 ]
 
@@ -165,6 +161,7 @@ def moved(model: OperatorModel, there: Mode, here: Mode, host: float) -> Operato
         "launch_ns": host,
         "element_ns": there.ghz / here.ghz,
         "first_element_ns": there.ghz / here.ghz,
+        "gap_ns": there.ghz / here.ghz,
         "bandwidth_gb_s": here.bandwidth_gb_s / there.bandwidth_gb_s,
     }
     values = {
@@ -239,29 +236,6 @@ def fit_roofline(readings: Readings, mode: Mode, without: str = "") -> OperatorM
     """The baseline: launch floor, efficiency and bandwidth fitted, no tile and no wave."""
     prior = specification(mode, tile=(1, 1), host=readings.host(mode.name))
     return fit(_kept(readings.rows[mode.name], without), prior=prior, spread=SPREAD_ROOFLINE)
-
-
-def ranged(model: OperatorModel, rows: Sequence[Row]) -> OperatorModel:
-    """The model with the ranges of the readings behind each of its parts."""
-    operators = [operator for row in rows for operator in row.reading.operators]
-    products = spans(
-        operators, "linear", rows="rows", reduction="in_features", columns="out_features"
-    )
-    streams = spans(operators, *STREAMS, rows="rows", width="width")
-    return replace(
-        model,
-        products=tuple(replace(part, fitted=products) for part in model.products),
-        streams=tuple(replace(part, fitted=streams) for part in model.streams),
-    )
-
-
-def spans(operators: Sequence[Operator], *kinds: str, **names: str) -> tuple[Span, ...]:
-    """The least and the greatest of each dimension; `names` say what a part calls it."""
-    found = []
-    for name, dimension in names.items():
-        sizes = [int(np.max(o.dims[dimension])) for o in operators if o.kind in kinds]
-        found.append(Span(name, min(sizes), max(sizes)))
-    return tuple(found)
 
 
 def _kept(rows: list[Row], without: str) -> list[Reading]:

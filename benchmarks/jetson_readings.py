@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from latmodel.composing import attention_half, mlp_half
+from latmodel.block_operators import attention_half, mlp_half
 from latmodel.operator_fitting import Reading
 from latmodel.operator_kinds import Operator
 from latmodel.workload import Workload
@@ -186,8 +186,8 @@ def _reading(model: str, segment: str, dtype: str, latency_ns: float) -> Reading
     """What ran inside one segment; dropout does nothing at inference."""
     shapes = workload(model)
     full = np.array([shapes.tokens])
-    *attention, add = (_alone(operator) for operator in attention_half(shapes, full))
-    norm, mlp_in, gelu, mlp_out, _ = (_alone(operator) for operator in mlp_half(shapes, full))
+    *attention, add = (_alone(use.operator) for use in attention_half(shapes, full))
+    norm, mlp_in, gelu, mlp_out, _ = (_alone(use.operator) for use in mlp_half(shapes, full))
     patches = {
         "rows": shapes.patches,
         "in_features": shapes.patch_inputs,

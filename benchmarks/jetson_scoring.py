@@ -9,7 +9,7 @@ import numpy as np
 from jetson_fitting import Mode, Readings, fit_mode
 from jetson_readings import MODELS, Row, data_folder, read_totals
 
-from latmodel.operator_fitting import predict_ns
+from latmodel.operator_fitting import parameters, predict_ns, with_parameters
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -26,6 +26,7 @@ __all__ = [
     "heavy",
     "held_out",
     "mean_percent",
+    "rounded",
     "totals",
     "with_errors",
     "with_harness",
@@ -118,3 +119,9 @@ def with_errors(model: OperatorModel, found: Sequence[Guess]) -> OperatorModel:
         ),
         streams=tuple(replace(part, relative_error=streams) for part in model.streams),
     )
+
+
+def rounded(model: OperatorModel) -> OperatorModel:
+    """The model to three significant digits: more than the readings determine."""
+    values = {path: float(f"{value:.3g}") for path, value in parameters(model).items()}
+    return with_parameters(model, values)
