@@ -15,9 +15,10 @@ if TYPE_CHECKING:
     from latmodel.operators import OperatorModel
     from latmodel.products import ProductModel
 
-__all__ = ["ranged"]
+__all__ = ["ranged", "with_error"]
 
 _LINEAR = {"rows": "rows", "reduction": "in_features", "columns": "out_features"}
+_INSIDE = {"attention": ("queries", "keys", "head_dim"), "bmm": ("m", "n", "k")}
 
 
 def ranged(model: OperatorModel, operators: Iterable[Operator]) -> OperatorModel:
@@ -35,6 +36,15 @@ def ranged(model: OperatorModel, operators: Iterable[Operator]) -> OperatorModel
     )
 
 
+def with_error(model: OperatorModel, relative_error: float) -> OperatorModel:
+    """The model with one error for all its parts."""
+    return replace(
+        model,
+        products=tuple(replace(p, relative_error=relative_error) for p in model.products),
+        streams=tuple(replace(p, relative_error=relative_error) for p in model.streams),
+    )
+
+
 def spans(
     operators: Sequence[Operator], kinds: tuple[str, ...], **names: str
 ) -> tuple[Span, ...]:
@@ -47,7 +57,7 @@ def spans(
 
 
 def _apart(part: ProductModel, read: Sequence[Operator]) -> Iterator[ProductModel]:
-    inside = [size for o in read if o.kind == "attention" for size in _sizes(o)]
+    inside = [size for o in read if o.kind in _INSIDE for size in _sizes(o)]
     within = tuple(
         Span(name, min(inside), max(inside)) for name in ("rows", "reduction", "columns")
     )
@@ -61,6 +71,6 @@ def _apart(part: ProductModel, read: Sequence[Operator]) -> Iterator[ProductMode
             yield replace(part, kinds=own, launch_ns=launches, fitted=fitted)
 
 
-def _sizes(attention: Operator) -> tuple[int, ...]:
-    # Its products are queries x keys x features and queries x features x keys.
-    return tuple(int(np.max(attention.dims[n])) for n in ("queries", "keys", "head_dim"))
+def _sizes(operator: Operator) -> tuple[int, ...]:
+    """Rows, columns and reductions of attention's products, which take turns."""
+    return tuple(int(np.max(operator.dims[name])) for name in _INSIDE[operator.kind])

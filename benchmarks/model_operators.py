@@ -33,7 +33,13 @@ def operators_of(workload: Workload, *, fused: bool = True) -> list[Use]:
     count = np.array([workload.tokens])
     block = (*attention_half(workload, count, fused=fused), *mlp_half(workload, count))
     repeated = [replace(use, repeats=use.repeats * workload.depth) for use in block]
-    return [*embedding_operators(workload), *repeated, *head_operators(workload)]
+    uses = [*embedding_operators(workload), *repeated, *head_operators(workload)]
+    return [replace(use, operator=_alone(use.operator)) for use in uses]
+
+
+def _alone(operator: Operator) -> Operator:
+    """The operator of one count, its dims as plain numbers."""
+    return Operator(operator.kind, {n: int(np.max(size)) for n, size in operator.dims.items()})
 
 
 def rotary(workload: Workload) -> list[Use]:
