@@ -15,6 +15,7 @@ import pytest
 from latmodel.catalogue import read_profile
 from latmodel.files import data_folder
 from latmodel.operator_fitting import parameters
+from latmodel.operators import OperatorModel
 from latmodel.profile import DeviceProfile
 from latmodel.workload import Workload
 from latmodel.workloads import find_workload
@@ -165,19 +166,39 @@ def readings_folder() -> Path:
     return folder
 
 
-@pytest.mark.parametrize("name", ["fit_raspberry", "fit_older_jetsons", "fit_orin", "fit_cpus"])
-def test_a_profile_is_what_its_script_makes(name: str) -> None:
-    """Words exactly; numbers to 1 %, which other versions of scipy keep."""
-    for made in script(name).profiles(readings_folder()):
+@pytest.mark.parametrize(
+    ("name", "made_here"),
+    [("fit_raspberry", 2), ("fit_older_jetsons", 3), ("fit_orin", 3), ("fit_cpus", 1)],
+)
+def test_a_profile_is_what_its_script_makes(name: str, made_here: int) -> None:
+    """Words exactly; numbers to 1 %, which other versions of scipy keep.
+
+    Of two processors, one is made here: the other takes as long again.
+    """
+    for made in islice(script(name).profiles(readings_folder()), made_here):
         shipped = read_profile(made.name)
         assert shipped.operators is not None
         assert parameters(shipped.operators) == pytest.approx(
             parameters(made.operators), rel=0.01
         )
+        assert structure(shipped.operators) == structure(made.operators)
         for ours, theirs in zip(shipped.errors, made.errors, strict=True):
             assert ours.mean_percent == pytest.approx(theirs.mean_percent, abs=0.2)
             assert ours.rows == theirs.rows
         assert words(shipped) == words(made)
+
+
+def structure(model: OperatorModel) -> list[object]:
+    """What is no real number: kinds, formats, multiprocessors, ranges, tiles."""
+    products = [(p.kinds, p.dtypes, p.sms, p.fitted) for p in model.products]
+    streams = [(p.kinds, p.dtypes, p.sms, p.fitted) for p in model.streams]
+    kernels = [kernel for part in model.products for kernel in part.kernels]
+    return [
+        model.mode,
+        *products,
+        *streams,
+        *[(k.name, k.tile_rows, k.tile_columns) for k in kernels],
+    ]
 
 
 def words(profile: DeviceProfile) -> tuple[object, ...]:
