@@ -206,7 +206,7 @@ def profiles(folder: Path) -> Iterator[DeviceProfile]:
     yield replace(
         plain,
         name="jetson-orin-nano-rotary",
-        device=f"{plain.device}, rotary attention as in V-JEPA 2",
+        device="NVIDIA Jetson Orin Nano Super 8GB, MAXN SUPER, eager rotary attention",
         errors=tuple(vjepa_figures(nano, vjepa_rows(folder), rotary_ns)),
         warnings=(_ROTARY, _WHOLE, _FEW),
         operators=rounded(widened(ranged(with_rotary(nano), read_here), figures)),
