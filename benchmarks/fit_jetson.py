@@ -70,7 +70,10 @@ _GAP = (
     "; the gap between the kernels of a graph is the 0.011 ms that the smallest product takes "
     "on an Orin Nano at 1.02 GHz (jetson-orin-matmul-analysis, 6b981e9, MIT), in cycles"
 )
-_MOVED = "; cycles and launches start from those of MAXN, which the readings move by a tenth"
+_MOVED = (
+    "; cycles and launches start from those of MAXN, which the readings may move by about a "
+    "tenth: that form was chosen among eight with the errors below in view"
+)
 
 _ONLY = "read with unlocked clocks at 50 and 197 tokens only: trust ratios more than latencies"
 _ALONE = (
