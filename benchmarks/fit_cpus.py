@@ -184,7 +184,7 @@ def _profile(cpu: Cpu, rows: Sequence[ModelRow], others: int, errors: Floats) ->
                     "every operator: seven numbers fitted to whole models, none timed alone; "
                     f"{cpu.cores} cores; a {TILE[0]} x {TILE[1]} register tile; that work "
                     "flows evenly from tile to tile; tile and spreads were chosen among eight "
-                    "with the errors below in view (6.0 to 9.2 % on the i7-12700H)"
+                    "with the errors below in view (5.5 to 9.2 % on the i7-12700H)"
                 ),
             ),
         ),
