@@ -143,7 +143,7 @@ def merged(parts: Sequence[FittedOperators]) -> FittedOperators:
     """One model of what was timed apart, on cards of one kind or with other harnesses.
 
     The longest gap and dispatch hold for all: where a launch is shorter than the gap, or
-    longer than the dispatch, they change nothing.
+    longer than the dispatch, they change nothing. The mode is that of the first.
 
     Raises:
         ProfileError: two parts know the same kind in the same dtype.
@@ -156,6 +156,7 @@ def merged(parts: Sequence[FittedOperators]) -> FittedOperators:
             gap_ns=max(model.gap_ns for model in models),
             dispatch_ns=max(model.dispatch_ns for model in models),
             patch_factor=models[0].patch_factor,
+            mode=models[0].mode,
         ),
         held_out=tuple(entry for part in parts for entry in part.held_out),
         shared=tuple(pair for part in parts for pair in part.shared),

@@ -12,9 +12,9 @@ from latmodel.products import ProductModel
 from latmodel.streams import StreamModel
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
-__all__ = ["Completed", "completed", "derived_bmm", "derived_stream"]
+__all__ = ["Completed", "completed", "derived_bmm", "derived_stream", "require_linears"]
 
 SHARES = {"softmax": 0.65, "norm": 0.55, "gelu": 0.8, "add": 0.8}
 """Of the sheet's bandwidth, what a stream reaches once it is large.
@@ -66,19 +66,14 @@ def completed(
         bandwidth_gb_s: of the specification, in GB/s.
 
     Raises:
-        ProfileError: a dtype lacks linears: nothing else can stand in for them.
+        ProfileError: a dtype lacks linears.
     """
-    dtypes = tuple(dict.fromkeys(dtype for part in parts for dtype in part.dtypes))
     known = {(kind, dtype): p for p in parts for kind in p.kinds for dtype in p.dtypes}
+    require_linears(known)
     products = [part for part in parts if isinstance(part, ProductModel)]
     streams = [part for part in parts if isinstance(part, StreamModel)]
-    for dtype in dtypes:
-        linear = known.get(("linear", dtype))
-        if not isinstance(linear, ProductModel):
-            raise ProfileError(
-                f"no linear was timed in {dtype}: its timings are the least that a number "
-                "format needs; add rows of kind linear"
-            )
+    for linear in [part for part in products if "linear" in part.kinds]:
+        (dtype,) = linear.dtypes
         if ("bmm", dtype) not in known:
             products.append(derived_bmm(linear))
         streams += [
@@ -93,6 +88,24 @@ def completed(
             if (kind, dtype) not in known
         ]
     return Completed(tuple(products), tuple(streams))
+
+
+def require_linears(timed: Iterable[tuple[str, str]]) -> None:
+    """Refuse timings in a dtype that lacks linears: nothing else can stand in for them.
+
+    Args:
+        timed: pairs of kind and dtype; at least one.
+
+    Raises:
+        ProfileError: names the dtype.
+    """
+    pairs = tuple(timed)
+    for _, dtype in pairs:
+        if ("linear", dtype) not in pairs:
+            raise ProfileError(
+                f"no linear was timed in {dtype}: its timings are the least that a number "
+                "format needs; add rows of kind linear"
+            )
 
 
 def derived_bmm(linear: ProductModel) -> ProductModel:
