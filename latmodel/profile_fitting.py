@@ -9,6 +9,7 @@ from latmodel.card import HARNESSES
 from latmodel.errors import ProfileError
 from latmodel.fitted_operators import FittedOperators, PartErrors
 from latmodel.model_fitting import fit_parts
+from latmodel.operator_fitting import parameters, with_parameters
 from latmodel.operator_rivals import (
     boosted_trees_ns,
     calibrated_roofline_ns,
@@ -82,14 +83,15 @@ def fit_operators(
     launches = [ns for part in whole.products for ns in part.launch_ns]
     launches += [ns for part in whole.streams for ns in part.launch_ns]
     alone = harness == "graph"
+    model = OperatorModel(
+        products=whole.products,
+        streams=whole.streams,
+        gap_ns=gap_ns if gap_ns is not None else max(launches) if alone else GAP_NS,
+        dispatch_ns=dispatch_ns if dispatch_ns is not None else alone * DISPATCH_NS,
+        mode=harness,
+    )
     return FittedOperators(
-        model=OperatorModel(
-            products=whole.products,
-            streams=whole.streams,
-            gap_ns=gap_ns if gap_ns is not None else max(launches) if alone else GAP_NS,
-            dispatch_ns=dispatch_ns if dispatch_ns is not None else alone * DISPATCH_NS,
-            mode=harness,
-        ),
+        model=_rounded(model),
         held_out=tuple(
             PartErrors(
                 kind=one.kind,
@@ -101,6 +103,13 @@ def fit_operators(
             for one, out in zip(readings, held_out, strict=True)
         ),
         assumed=tuple(_assumed(alone=alone, gap_ns=gap_ns, dispatch_ns=dispatch_ns)),
+    )
+
+
+def _rounded(model: OperatorModel) -> OperatorModel:
+    """To five significant digits: more than timings determine, and what a person can read."""
+    return with_parameters(
+        model, {path: float(f"{value:.5g}") for path, value in parameters(model).items()}
     )
 
 

@@ -13,6 +13,7 @@ from rich.progress import Progress
 
 from latmodel.card import HARNESSES, Card
 from latmodel.catalogue import write_profile
+from latmodel.cli.held_out_lines import held_out_lines
 from latmodel.files import require_target
 from latmodel.operator_csv import read_operator_csv
 from latmodel.operator_kinds import DIMS
@@ -20,7 +21,6 @@ from latmodel.operator_readings import joined
 from latmodel.workload import DTYPES
 
 if TYPE_CHECKING:
-    from latmodel.fitted_operators import PartErrors
     from latmodel.operator_readings import OperatorReadings
 
 __all__ = ["fit_operators_"]
@@ -152,13 +152,3 @@ def _bar(steps: int) -> Iterator[Callable[[str], None]]:
             begun += 1
 
         yield on_part
-
-
-def held_out_lines(entries: Sequence[PartErrors]) -> Iterator[str]:
-    """A table of errors on shapes held out, beside simpler predictors, in percent."""
-    yield f"{'error on shapes held out':36}{'mean':>7}{'median':>8}{'within 10 %':>13}"
-    for entry in entries:
-        name = f"{entry.kind} {entry.dtype} ({entry.rows} rows)"
-        rows = [(name, entry.errors), *((f"    {n}", errors) for n, errors in entry.rivals)]
-        for label, (mean, median, within_10) in rows:
-            yield f"{label:36}{mean:5.1f} %{median:6.1f} %{within_10:11.0f} %"

@@ -37,7 +37,7 @@ LINEAR = ProductModel(
         ),
         Kernel(name="b", tile_rows=32, tile_columns=32, element_ns=1.0),
     ),
-    choice=Tree.parse("rows<=64 1 0"),
+    choice=Tree.parse("rows<=64 0 1"),
     correction=Forest.parse(["rows<=64 100 -100"]),
     relative_error=0.05,
     fitted=(Span("rows", 1, 100),),

@@ -9,7 +9,7 @@ from latmodel.errors import MeasurementError, ProfileError
 from latmodel.fitted_operators import FittedOperators
 from latmodel.model_fitting import fit_parts
 from latmodel.operator_kinds import STREAMS
-from latmodel.operator_rivals import errors_of
+from latmodel.operator_rivals import boosted_trees_ns, errors_of
 from latmodel.profile import DeviceProfile, ErrorFigure, Provenance
 from latmodel.profile_fitting import (
     DISPATCH_NS,
@@ -53,11 +53,12 @@ def test_what_was_timed_is_fitted_and_the_rest_derived(eager: FittedOperators) -
 
 
 def test_errors_are_those_of_shapes_held_out(eager: FittedOperators) -> None:
-    """The very figures of the fits that never saw them, and of every shape but those."""
-    _, held_out = fit_parts(READINGS[1:], sms=SMS, bandwidth_gb_s=BANDWIDTH_GB_S)
-    entry = eager.held_out[1]
-    assert (entry.kind, entry.dtype) == ("norm", "fp32")
+    """The very figures of the fits that never saw them, as fractions of the readings."""
+    _, held_out = fit_parts(READINGS[:1], sms=SMS, bandwidth_gb_s=BANDWIDTH_GB_S)
+    entry = eager.held_out[0]
+    assert (entry.kind, entry.dtype) == ("linear", "fp32")
     assert entry.errors == errors_of(held_out[0].predicted_ns, held_out[0].read_ns)
+    assert entry.errors != errors_of(held_out[0].read_ns, held_out[0].predicted_ns)
     assert (entry.rows, entry.seen) == (
         len(held_out[0].read_ns),
         120 - len(held_out[0].read_ns),
@@ -81,6 +82,11 @@ def test_rivals_are_judged_by_the_same_shapes(eager: FittedOperators) -> None:
         ]
         assert rivals["roofline fitted"].mean < 0.5
         assert rivals["roofline of the data sheet"].mean > 50
+    linear = READINGS[0]
+    out = linear.held_out()
+    trees_ns = boosted_trees_ns(linear.where(~out), linear.where(out))
+    errors = errors_of(trees_ns, linear.latency_ns[out])
+    assert dict(both.held_out[0].rivals)["boosted trees on sizes"] == errors
     assert both == replace(eager, held_out=both.held_out)
 
 
