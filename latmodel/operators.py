@@ -169,7 +169,7 @@ class OperatorModel:
         return model
 
 
-_SPANS: Mapping[str, Mapping[str, str]] = {
+SPANS: Mapping[str, Mapping[str, str]] = {
     "linear": {"rows": "rows", "reduction": "in_features", "columns": "out_features"},
     "bmm": {"rows": "m", "reduction": "k", "columns": "n"},
     "attention": {"rows": "queries", "reduction": "keys", "columns": "head_dim"},
@@ -187,6 +187,6 @@ def _beyond(
     """How far each shape lies outside the readings, in its worst dimension."""
     worst = np.zeros(shape)
     for span in part.fitted:
-        if span.name in _SPANS[kind]:
-            worst = np.maximum(worst, span.distance(sizes[_SPANS[kind][span.name]]))
+        if span.name in SPANS[kind]:
+            worst = np.maximum(worst, span.distance(sizes[SPANS[kind][span.name]]))
     return worst
