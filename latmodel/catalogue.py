@@ -13,6 +13,9 @@ from latmodel.profile import DeviceProfile
 
 __all__ = ["read_profile", "shipped_profiles", "write_profile"]
 
+_ALIASES = {"jetsonagxorin": "jetson"}
+"""Other names of shipped profiles, in letters and digits alone."""
+
 
 def shipped_profiles() -> tuple[str, ...]:
     """The names of the shipped profiles, in alphabetical order."""
@@ -23,7 +26,8 @@ def read_profile(name_or_path: str | Path) -> DeviceProfile:
     """Read a device profile.
 
     A path that exists is read. Otherwise a bare name, with or without `.yaml`, is looked
-    up among the shipped profiles.
+    up among the shipped profiles; case and punctuation do not matter, so that `RTX-3090`
+    is `rtx3090`.
 
     Raises:
         UnknownProfileError: neither a file nor a shipped profile; names the near ones.
@@ -59,8 +63,16 @@ def _shipped(asked: Path) -> Path:
 
 def _name(asked: Path) -> str | None:
     """The shipped profile that a bare name means, with or without `.yaml`."""
-    name = asked.stem if asked.suffix == ".yaml" else asked.name
-    return name if asked.parent == Path() and name in shipped_profiles() else None
+    if asked.parent != Path():
+        return None
+    known = {_letters(name): name for name in shipped_profiles()}
+    letters = _letters(asked.stem if asked.suffix.lower() == ".yaml" else asked.name)
+    return known.get(letters) or known.get(_ALIASES.get(letters, ""))
+
+
+def _letters(name: str) -> str:
+    """A name's letters and digits, in small letters."""
+    return "".join(letter for letter in name.lower() if letter.isalnum())
 
 
 def write_profile(path: str | Path, profile: DeviceProfile) -> None:

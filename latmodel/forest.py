@@ -24,6 +24,9 @@ MOST_LEAVES = 32
 
 MOST_TREES = 2000
 
+_CHUNK = 64
+"""Rows at a time, so that the masks of some hundred trees stay in a core's cache."""
+
 UNIT = 1e-4
 """What a leaf counts in, so that files hold short whole numbers."""
 
@@ -34,6 +37,7 @@ class _Compiled(NamedTuple):
     thresholds: Mapping[str, Floats]
     masks: Mapping[str, Masks]
     leaves: Floats  # (trees, MOST_LEAVES)
+    starts: npt.NDArray[np.intp]  # (trees,), where each tree's leaves begin in all of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,21 +109,46 @@ class Forest:
         if not self._compiled:  # once: reading a profile must not wait for it
             self._compiled.append(_compile(self.trees))
         compiled = self._compiled[0]
-        shared = np.full((1, len(self.trees)), np.uint32(0xFFFFFFFF))
-        masks = np.broadcast_to(shared, (int(np.prod(shape)), len(self.trees))).copy()
-        for name, thresholds in compiled.thresholds.items():
-            value = features[name]
-            if np.size(value) == 1:  # one value for all rows
-                shared &= compiled.masks[name][np.searchsorted(thresholds, np.ravel(value))]
-                continue
-            below = np.searchsorted(thresholds, np.broadcast_to(value, shape).ravel())
-            masks &= compiled.masks[name][below]
-        masks &= shared
-        lowest = masks & (~masks + np.uint32(1))
-        leaf = np.frexp(lowest.astype(np.float64))[1] - 1  # exact for powers of two
-        answers = compiled.leaves[np.arange(len(self.trees)), leaf]
-        total: Floats = answers.sum(axis=1).reshape(shape)
-        return total
+        below = {
+            name: np.broadcast_to(np.searchsorted(thresholds, features[name]), shape).ravel()
+            for name, thresholds in compiled.thresholds.items()
+        }
+        total = np.empty(int(np.prod(shape)))
+        for start in range(0, len(total), _CHUNK):
+            rows = slice(start, start + _CHUNK)
+            masks = _masks(compiled, {name: count[rows] for name, count in below.items()})
+            total[rows] = _answers(compiled, masks).sum(axis=1)
+        return total.reshape(shape)
+
+
+def _masks(compiled: _Compiled, below: Mapping[str, npt.NDArray[np.intp]]) -> Masks:
+    """The leaves that are left in each tree: (rows, trees), or (1, trees) for alike rows.
+
+    Args:
+        compiled: the trees.
+        below: per feature, how many thresholds lie below each row's value; (rows,).
+    """
+    shared = np.full((1, compiled.leaves.shape[0]), np.uint32(0xFFFFFFFF))
+    own: Masks | None = None
+    for name, count in below.items():
+        table = compiled.masks[name]
+        if count[0] == count[-1] and np.all(count == count[0]):  # one answer for all rows
+            shared &= table[count[0]]
+        elif own is None:
+            own, taken = table[count], np.empty((len(count), len(shared[0])), np.uint32)
+        else:
+            np.take(table, count, axis=0, out=taken, mode="clip")  # which needs no copy
+            own &= taken
+    return shared if own is None else own & shared
+
+
+def _answers(compiled: _Compiled, masks: Masks) -> Floats:
+    """What each tree's lowest leaf left answers; shape as `masks`."""
+    lowest = masks & (~masks + np.uint32(1))
+    # A power of two is exact in single precision, its exponent is the bit's number.
+    leaf = (lowest.astype(np.float32).view(np.uint32) >> np.uint32(23)).astype(np.intp) - 127
+    answers: Floats = compiled.leaves.ravel()[compiled.starts + leaf]
+    return answers
 
 
 def _compile(trees: Sequence[Tree]) -> _Compiled:
@@ -134,13 +163,15 @@ def _compile(trees: Sequence[Tree]) -> _Compiled:
             tests.setdefault(tree.names[index], []).append(test)
     thresholds, masks = {}, {}
     for name, found in tests.items():
-        steps = np.unique([threshold for threshold, _, _ in found])
+        steps, place = np.unique([at for at, _, _ in found], return_inverse=True)
         table = np.full((len(steps) + 1, len(trees)), np.uint32(0xFFFFFFFF))
-        for threshold, number, kept in found:
-            table[np.searchsorted(steps, threshold) + 1, number] &= np.uint32(kept)
+        number = np.array([number for _, number, _ in found])
+        cell = (place.ravel() + 1) * len(trees) + number
+        kept = np.array([kept for _, _, kept in found], dtype=np.uint32)
+        np.bitwise_and.at(table.reshape(-1), cell, kept)  # one cell may be met several times
         thresholds[name] = steps
         masks[name] = np.bitwise_and.accumulate(table, axis=0)
-    return _Compiled(thresholds, masks, leaves)
+    return _Compiled(thresholds, masks, leaves, np.arange(len(trees)) * MOST_LEAVES)
 
 
 def _left_leaves(tree: Tree) -> dict[int, tuple[int, int]]:

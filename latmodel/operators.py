@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from latmodel.errors import FieldError, ProfileError
-from latmodel.operator_kinds import STREAMS, checked_sizes
+from latmodel.operator_kinds import STREAMS, Span, checked_sizes
 from latmodel.products import ProductModel
 from latmodel.slowdowns import Floats, require_not_negative
 from latmodel.streams import StreamModel
+from latmodel.stretches import MODES, require_mode
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -56,10 +57,11 @@ class OperatorModel:
         dispatch_ns: what the host takes to dispatch one operator in eager mode, at least,
             where the readings hold no dispatch (kernels timed in a graph).
         patch_factor: a patch embedding's convolution over the linear of the same shape.
+        mode: how operators run unless the caller says otherwise, one of `MODES`.
 
     Raises:
-        ProfileError: a number is negative, there is no product or no stream, or a kind and
-            dtype have two models.
+        ProfileError: a number is negative, there is no product or no stream, a kind and
+            dtype have two models, or the mode is none.
     """
 
     products: tuple[ProductModel, ...]
@@ -67,11 +69,13 @@ class OperatorModel:
     gap_ns: float = 0.0
     dispatch_ns: float = 0.0
     patch_factor: float = 1.0
+    mode: str = "eager"
 
     def __post_init__(self) -> None:
         require_not_negative(
             gap_ns=self.gap_ns, dispatch_ns=self.dispatch_ns, patch_factor=self.patch_factor
         )
+        require_mode(self.mode)
         if not self.products or not self.streams:
             raise ProfileError("products and streams must each hold at least one model")
         pairs = [(kind, d) for part in self._parts for kind in part.kinds for d in part.dtypes]
@@ -91,6 +95,24 @@ class OperatorModel:
     def knows(self, kind: str, dtype: str) -> bool:
         """Whether there is a model of this operator in this number format."""
         return any(kind in part.kinds and dtype in part.dtypes for part in self._parts)
+
+    def launch_of(self, kind: str, *, dtype: str = "fp32") -> float:
+        """What an operator of this kind costs however small it is, in ns.
+
+        Raises:
+            ProfileError: the model does not know the kind in this number format.
+        """
+        return self._part(kind, dtype).launch_of(kind)
+
+    def fitted(self, kind: str, *, dtype: str = "fp32") -> tuple[Span, ...]:
+        """The ranges that a kind was read in, by the names of its own dimensions.
+
+        Raises:
+            ProfileError: the model does not know the kind in this number format.
+        """
+        names = SPANS[kind]
+        spans = self._part(kind, dtype).fitted
+        return tuple(Span(names[s.name], s.low, s.high) for s in spans if s.name in names)
 
     def latency_ns(self, kind: str, *, dtype: str = "fp32", **dims: npt.ArrayLike) -> Floats:
         """The latency of one operator that is run and waited for alone, in ns.
@@ -141,6 +163,7 @@ class OperatorModel:
     def to_dict(self) -> dict[str, object]:
         """As plain values, in the order a person reads them."""
         return {
+            "mode": self.mode,
             "gap_ns": float(self.gap_ns),
             "dispatch_ns": float(self.dispatch_ns),
             "patch_factor": float(self.patch_factor),
@@ -157,6 +180,7 @@ class OperatorModel:
         """
         try:
             model = cls(
+                mode=source.choice("mode", MODES) if source.has("mode") else "eager",
                 gap_ns=source.number("gap_ns", minimum=0),
                 dispatch_ns=source.number("dispatch_ns", minimum=0),
                 patch_factor=source.number("patch_factor", minimum=0),

@@ -7,11 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from latmodel.composing import compose
+from latmodel.breakdown import Breakdown
+from latmodel.breaking_down import break_down
+from latmodel.composing import compose, composed_dtypes
 from latmodel.environment import Environment
 from latmodel.errors import FieldError, ProfileError
 from latmodel.fields import Fields
 from latmodel.operators import OperatorModel
+from latmodel.provenance import ErrorFigure, Provenance
 from latmodel.table import LatencyTable
 from latmodel.workload import Workload
 from latmodel.workload_curves import WorkloadCurves
@@ -24,83 +27,6 @@ FORMAT = 1
 CONFIDENCES = ("high", "medium", "low")
 """high: measured for the workload on the device; medium: composed from measured operators;
 low: scaled, incomplete, or measured on a device in an unknown state."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Provenance:
-    """Where a profile's numbers come from.
-
-    Attributes:
-        source: who measured, with a public address or commit where there is one.
-        licence: the source's licence; "" where the profile is the user's own.
-        measured: what was timed on the device.
-        derived: what was computed, scaled or taken from a specification; "" if nothing.
-    """
-
-    source: str
-    measured: str
-    derived: str = ""
-    licence: str = ""
-
-    def to_dict(self) -> dict[str, object]:
-        """As plain values; what is empty is left out."""
-        words = {
-            "source": self.source,
-            "licence": self.licence,
-            "measured": self.measured,
-            "derived": self.derived,
-        }
-        return {name: text for name, text in words.items() if text}
-
-    @classmethod
-    def from_fields(cls, source: Fields) -> Provenance:
-        """The inverse of `to_dict`.
-
-        Raises:
-            FieldError: a field is missing, unknown or no text.
-        """
-        provenance = cls(
-            source=source.text("source"),
-            measured=source.text("measured"),
-            derived=source.text("derived") if source.has("derived") else "",
-            licence=source.text("licence") if source.has("licence") else "",
-        )
-        source.finish()
-        return provenance
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ErrorFigure:
-    """How far a profile was from readings that its fit never saw.
-
-    Attributes:
-        what: the readings compared with.
-        mean_percent: mean absolute error, in percent of the reading.
-        rows: readings compared.
-    """
-
-    what: str
-    mean_percent: float
-    rows: int
-
-    def to_dict(self) -> dict[str, object]:
-        """As plain values."""
-        return {"what": self.what, "mean_percent": self.mean_percent, "rows": self.rows}
-
-    @classmethod
-    def from_fields(cls, source: Fields) -> ErrorFigure:
-        """The inverse of `to_dict`.
-
-        Raises:
-            FieldError: a field is missing, unknown or out of range.
-        """
-        figure = cls(
-            what=source.text("what"),
-            mean_percent=source.number("mean_percent", minimum=0),
-            rows=source.integer("rows", minimum=1),
-        )
-        source.finish()
-        return figure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,27 +71,94 @@ class DeviceProfile:
                 f"confidence is {self.confidence!r}: must be one of {', '.join(CONFIDENCES)}"
             )
 
-    def table(self, workload: Workload) -> LatencyTable:
+    @property
+    def dtypes(self) -> tuple[str, ...]:
+        """The number formats in which some whole model is known: curves' first."""
+        composed = () if self.operators is None else composed_dtypes(self.operators)
+        return tuple(dict.fromkeys((*(c.workload.dtype for c in self.curves), *composed)))
+
+    @property
+    def default_dtype(self) -> str:
+        """What is meant where no number format is named: fp32, else the first known."""
+        return "fp32" if "fp32" in self.dtypes or not self.dtypes else self.dtypes[0]
+
+    def table(
+        self, workload: Workload, *, mode: str | None = None, attention: str | None = None
+    ) -> LatencyTable:
         """What every block of `workload` costs at every token count.
 
         A curve measured for the same shapes answers where there is one, else the operator
-        model; `LatencyTable.origin` says which.
+        model; `LatencyTable.origin` says which. A curve holds the runtime that it was
+        measured in, so where a mode or an attention is named the operators answer, even
+        for a workload that was measured.
+
+        Args:
+            workload: what runs.
+            mode: one of `latmodel.stretches.MODES`; None takes the profile's own.
+            attention: as in `latmodel.composing.compose`.
 
         Raises:
             ProfileError: no curve was measured for these shapes and the profile has no
-                operator model.
+                operator model, or a mode or an attention is named and it has none, or the
+                operator model does not know the dtype.
         """
-        for curves in self.curves:
-            if curves.workload.same_shapes(workload):
-                return curves.table()
+        if mode is not None or attention is not None:
+            return compose(workload, self._operators(), mode=mode, attention=attention)
+        curves = self.measured(workload)
+        if curves is not None:
+            return curves.table()
         if self.operators is not None:
             return compose(workload, self.operators)
+        raise self._not_measured(workload)
+
+    def breakdown(
+        self,
+        workload: Workload,
+        tokens: int,
+        *,
+        mode: str | None = None,
+        attention: str | None = None,
+    ) -> Breakdown:
+        """Where the latency goes, operator by operator, when every block keeps `tokens`.
+
+        Only operators can tell, so they answer even for a workload that was measured whole.
+
+        Args:
+            workload: what runs.
+            tokens: from 1 to the workload's.
+            mode: as in `table`.
+            attention: as in `table`.
+
+        Raises:
+            ProfileError: the profile has no operator model, or as in `table`.
+
+        >>> import latmodel
+        >>> workload = latmodel.find_workload("deit_small_patch16_224", batch=8)
+        >>> found = latmodel.read_profile("jetson").breakdown(workload, 197)
+        >>> max(found.rows, key=lambda row: row.latency_ns).role
+        'mlp out'
+        """
+        return break_down(workload, self._operators(), tokens, mode=mode, attention=attention)
+
+    def measured(self, workload: Workload) -> WorkloadCurves | None:
+        """The curves that were measured for these shapes; None where there are none."""
+        return next((c for c in self.curves if c.workload.same_shapes(workload)), None)
+
+    def _operators(self) -> OperatorModel:
+        if self.operators is None:
+            raise ProfileError(
+                f"profile {self.name!r} has curves only, no operator model: a mode, an "
+                "attention or a latency by operator cannot be told from them"
+            )
+        return self.operators
+
+    def _not_measured(self, workload: Workload) -> ProfileError:
         held = "; ".join(
             f"{c.workload.model} at batch {c.workload.batch} in {c.workload.dtype}"
             for c in self.curves
         )
         differing = ", ".join(self.curves[0].workload.differences(workload))
-        raise ProfileError(
+        return ProfileError(
             f"profile {self.name!r} was measured for {held}, not for {workload.model} at batch "
             f"{workload.batch} in {workload.dtype} (they differ in {differing}); measure it: "
             f"latmodel probe --model {workload.model} --batch {workload.batch} "
