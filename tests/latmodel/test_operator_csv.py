@@ -13,7 +13,6 @@ from latmodel import operator_csv as module
 from latmodel.errors import FieldError, ProfileError
 from latmodel.operator_csv import (
     MOST_LETTERS,
-    MOST_ROWS,
     operator_csv,
     parse_operator_csv,
     read_operator_csv,
@@ -201,13 +200,14 @@ def test_a_column_and_an_option_for_the_same_are_refused(name: str, value: str) 
     )
 
 
-def test_limits_are_read_and_one_more_is_refused() -> None:
+def test_limits_are_read_and_one_more_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_ROWS", 3)
     longest = f"norm,fp32,1,2,,3,{'x' * MOST_LETTERS},9999\n"
-    (part,) = parse_operator_csv(HEADER + longest + (MOST_ROWS - 1) * ROW)
-    assert len(part) == MOST_ROWS
+    (part,) = parse_operator_csv(HEADER + longest + 2 * ROW)
+    assert (len(part), part.splits.tolist()) == (3, [9999, 0, 0])
     with pytest.raises(FieldError) as caught:
-        parse_operator_csv(HEADER + (MOST_ROWS + 1) * ROW)
-    assert str(caught.value) == f"line {MOST_ROWS + 2}: allowed are at most {MOST_ROWS} rows"
+        parse_operator_csv(HEADER + 4 * ROW)
+    assert str(caught.value) == "line 5: allowed are at most 3 rows"
 
 
 def test_a_zipped_file_is_read_like_a_plain_one(tmp_path: Path) -> None:
