@@ -132,18 +132,17 @@ def _with_dispatch(model: OperatorModel) -> OperatorModel:
     if not model.dispatch_ns:
         return model
     device_ns = min(ns for _, part in named_parts(model) for ns in part.launch_ns)
-    add = model.dispatch_ns
     return replace(
         model,
-        products=tuple(
-            replace(p, launch_ns=tuple(ns + add for ns in p.launch_ns)) for p in model.products
-        ),
-        streams=tuple(
-            replace(p, launch_ns=tuple(ns + add for ns in p.launch_ns)) for p in model.streams
-        ),
+        products=tuple(_dispatched(part, model.dispatch_ns) for part in model.products),
+        streams=tuple(_dispatched(part, model.dispatch_ns) for part in model.streams),
         gap_ns=model.gap_ns or device_ns,
         dispatch_ns=0.0,
     )
+
+
+def _dispatched(part: _Known, dispatch_ns: float) -> _Known:
+    return replace(part, launch_ns=tuple(max(ns, dispatch_ns) for ns in part.launch_ns))
 
 
 def _fit(pieces: Pieces, read: Floats) -> Floats:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from latmodel.block_operators import attention_half, mlp_half
 from latmodel.cost_pieces import take_apart
 from latmodel.errors import MeasurementError
 from latmodel.operator_kinds import DIMS, Operator
@@ -125,36 +126,18 @@ def _order(operators: Sequence[Operator]) -> list[int]:
 
 def _block(workload: Workload, count: int) -> tuple[Operator, ...]:
     """The operators of one block on `count` tokens, attention both whole and taken apart."""
-    rows, maps = workload.batch * count, workload.batch * workload.heads
-    inner = workload.heads * workload.head_dim
-    hidden = workload.mlp_width * (2 if workload.gated_mlp else 1)
-    scores = {"batch": maps, "m": count, "n": count, "k": workload.head_dim}
-    values = {"batch": maps, "m": count, "n": workload.head_dim, "k": count}
-    fused = {
-        "batch": workload.batch,
-        "heads": workload.heads,
-        "queries": count,
-        "keys": count,
-        "head_dim": workload.head_dim,
-    }
-    return (
-        _linear(rows, workload.dim, 3 * inner),
-        _linear(rows, inner, workload.dim),
-        _linear(rows, workload.dim, hidden),
-        _linear(rows, workload.mlp_width, workload.dim),
-        Operator("attention", fused),
-        Operator("bmm", scores),
-        Operator("bmm", values),
-        Operator("softmax", {"rows": maps * count, "width": count}),
-        Operator("norm", {"rows": rows, "width": workload.dim}),
-        Operator("gelu", {"rows": rows, "width": workload.mlp_width}),
-        Operator("add", {"rows": rows, "width": workload.dim}),
+    counts = np.array(count, dtype=np.int64)
+    uses = (
+        *attention_half(workload, counts, fused=True),
+        *attention_half(workload, counts, fused=False),
+        *mlp_half(workload, counts),
     )
-
-
-def _linear(rows: int, in_features: int, out_features: int) -> Operator:
-    dims = {"rows": rows, "in_features": in_features, "out_features": out_features}
-    return Operator("linear", dims)
+    return tuple(
+        Operator(
+            use.operator.kind, {n: int(np.asarray(d)) for n, d in use.operator.dims.items()}
+        )
+        for use in uses
+    )
 
 
 def _key(operator: Operator) -> tuple[object, ...]:
