@@ -62,8 +62,6 @@ def calibrate_profile(
         MeasurementError: there are too few readings.
     """
     found = calibrate(operators_of(profile), readings)
-    board = profile.device if environment is None else environment.device
-    device = board if board == profile.device else f"{board}, calibrated from {profile.device}"
     calibration = Provenance(
         source=source,
         measured=measured,
@@ -72,7 +70,7 @@ def calibrate_profile(
     )
     new = DeviceProfile(
         name=name,
-        device=device,
+        device=_device(profile, environment),
         confidence=_confidence(profile, found),
         provenance=(calibration, *profile.provenance),
         errors=(*_errors(found), *(_before(profile, figure) for figure in profile.errors)),
@@ -98,6 +96,13 @@ def operators_of(profile: DeviceProfile) -> OperatorModel:
             "measure again: latmodel probe --out FILE"
         )
     return profile.operators
+
+
+def _device(profile: DeviceProfile, environment: Environment | None) -> str:
+    """The board by its own name, where that is known, and what it was taken for."""
+    if environment is None or profile.device.split(",")[0] == environment.device:
+        return profile.device
+    return f"{environment.device}, calibrated from {profile.device}"
 
 
 def _in_words(logs: Mapping[str, float]) -> str:

@@ -166,10 +166,11 @@ def _from_board(
 
 
 def _summary(out: Path, profile: DeviceProfile, new: DeviceProfile, found: Calibrated) -> str:
+    after, before = new.errors[:2]
     how = "leave one out" if found.folds == found.shapes else f"{found.folds} folds"
     same = profile.confidence == new.confidence
     confidence = new.confidence if same else f"{profile.confidence} -> {new.confidence}"
     return (
-        f"{out}: error {found.before_percent:.1f} % -> {found.after_percent:.1f} % "
+        f"{out}: error {before.mean_percent:.1f} % -> {after.mean_percent:.1f} % "
         f"({how}, {found.shapes} probes); confidence {confidence}; {new.device}"
     )

@@ -119,7 +119,7 @@ def read_on(
     for kind in kinds:
         asked = shapes(kind, each, seed=seed)
         random = np.random.default_rng([seed + 1, list(DIMS).index(kind)])
-        exact = board.latency_ns(kind, **asked.sizes)
+        exact = board.cost(kind, asked.sizes).latency_ns
         read = exact * np.exp(noise * random.standard_normal(each))
         found.append(readings(kind, dict(asked.sizes), read))
     return tuple(found)

@@ -40,7 +40,7 @@ def true_percent(model: OperatorModel, board: OperatorModel, kinds: Sequence[str
     errors = []
     for kind in kinds:
         sizes = shapes(kind, 400, seed=99).sizes
-        ratio = model.latency_ns(kind, **sizes) / board.latency_ns(kind, **sizes)
+        ratio = model.cost(kind, sizes).latency_ns / board.cost(kind, sizes).latency_ns
         errors.append(np.mean(np.abs(ratio - 1)))
     return float(100 * np.mean(errors))
 
@@ -103,7 +103,7 @@ def test_the_stated_error_is_that_of_shapes_never_read(board: OperatorModel) -> 
         found = calibrate(MODEL, read)
         stated.append(found.after_percent)
         true.append(true_percent(found.model, board, ("linear",)))
-        ratio = found.model.latency_ns("linear", **read[0].sizes) / read[0].latency_ns
+        ratio = found.model.cost("linear", read[0].sizes).latency_ns / read[0].latency_ns
         fitted.append(100 * float(np.mean(np.abs(ratio - 1))))
     # A reading's own noise, 1.6 % in the mean, is in what is stated alone.
     assert np.mean(stated) == pytest.approx(np.hypot(np.mean(true), 1.6), rel=0.25)
@@ -112,7 +112,7 @@ def test_the_stated_error_is_that_of_shapes_never_read(board: OperatorModel) -> 
 
 def test_the_error_before_is_that_of_the_model_as_it_was() -> None:
     read = read_on(BOARD, KINDS, 4)
-    ratios = [MODEL.latency_ns(r.kind, **r.sizes) / r.latency_ns for r in read]
+    ratios = [MODEL.cost(r.kind, r.sizes).latency_ns / r.latency_ns for r in read]
     expected = 100 * np.mean(np.abs(np.concatenate(ratios) - 1))
     assert calibrate(MODEL, read).before_percent == pytest.approx(expected)
 
@@ -126,8 +126,8 @@ def test_each_part_states_the_error_of_its_own_probes() -> None:
     # bmm and attention were not read: what was known of their error is all that is known.
     assert attention.relative_error == MODEL.products[1].relative_error
     ratio = np.log(
-        found.latency_ns("linear", **shapes("linear", 400, seed=99).sizes)
-        / unlike(BOARD).latency_ns("linear", **shapes("linear", 400, seed=99).sizes)
+        found.cost("linear", shapes("linear", 400, seed=99).sizes).latency_ns
+        / unlike(BOARD).cost("linear", shapes("linear", 400, seed=99).sizes).latency_ns
     )
     assert 0.5 < np.mean(np.abs(ratio) < linear.relative_error) < 0.9
 
@@ -182,7 +182,7 @@ def test_the_known_ranges_grow_by_what_was_read() -> None:
         "in_features": np.array([96.0, 384.0, 384.0]),
         "out_features": np.array([96.0, 384.0, 1536.0]),
     }
-    read = readings("linear", sizes, BOARD.latency_ns("linear", **sizes))
+    read = readings("linear", sizes, BOARD.cost("linear", sizes).latency_ns)
     found = calibrate(MODEL, [read]).model
     assert found.products[0].fitted == (
         Span("rows", 8, 700),

@@ -20,7 +20,7 @@ NAMES = [factor.name for factor in factors_of(MODEL)]
 def told(logs: np.ndarray) -> np.ndarray:
     """What the model itself says with these factors."""
     board = scaled(MODEL, dict(zip(NAMES, logs.tolist(), strict=True)))
-    return np.concatenate([board.latency_ns(each.kind, **each.sizes) for each in SHAPES])
+    return np.concatenate([board.cost(each.kind, each.sizes).latency_ns for each in SHAPES])
 
 
 def test_pieces_put_together_are_the_model() -> None:

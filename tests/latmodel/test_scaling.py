@@ -56,7 +56,7 @@ def test_a_device_slower_in_all_is_slower_at_every_shape_by_as_much() -> None:
     slower = scaled(MODEL, thrice)
     for kind in ("linear", "bmm", "attention", "softmax", "norm", "gelu", "add"):
         sizes = shapes(kind, 300).sizes
-        ratio = slower.latency_ns(kind, **sizes) / MODEL.latency_ns(kind, **sizes)
+        ratio = slower.cost(kind, sizes).latency_ns / MODEL.cost(kind, sizes).latency_ns
         assert ratio == pytest.approx(np.full(300, 3.0), rel=1e-6), kind
     assert slower.gap_ns == pytest.approx(3 * MODEL.gap_ns)
 
@@ -105,9 +105,9 @@ def test_a_correction_may_be_weakened_and_taken_away() -> None:
         MODEL,
         products=tuple(replace(p, correction=type(p.correction)(())) for p in MODEL.products),
     )
-    whole, none = (m.latency_ns("linear", **LINEAR) for m in (MODEL, bare))
-    gone = scaled(MODEL, {"correction": -1.0}).latency_ns("linear", **LINEAR)
-    half = scaled(MODEL, {"correction": -0.5}).latency_ns("linear", **LINEAR)
+    whole, none = (m.cost("linear", LINEAR).latency_ns for m in (MODEL, bare))
+    gone = scaled(MODEL, {"correction": -1.0}).cost("linear", LINEAR).latency_ns
+    half = scaled(MODEL, {"correction": -0.5}).cost("linear", LINEAR).latency_ns
     assert gone == pytest.approx(none)
     assert half == pytest.approx(np.sqrt(whole * none))
     assert not np.allclose(whole, none)
