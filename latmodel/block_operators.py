@@ -5,8 +5,9 @@ They are those that timm runs: `Block`, `Attention`, `Mlp`, `GluMlp`, `SwiGLU` a
 shapes do not tell of these few, which are left out:
 
 - CLIP's norm before the blocks, BEiT-3's norms inside a branch, a norm of the embedding;
-- the pooling of an average, and the attention pool of SigLIP: a product of all tokens with a
-  matrix as large as two thirds of qkv, and a block's small rest on a single token;
+- the pooling of an average, after which timm's last norm sees one row per image, here all
+  tokens; the attention pool of SigLIP: a product of all tokens with a matrix as large as two
+  thirds of qkv, and a block's small rest on a single token;
 - DeiT's second head; rotary embeddings; a gate on attention.
 
 Two linears of a `SwiGLU`, of one width each, are taken as one of both widths.

@@ -59,8 +59,8 @@ class Breakdown:
         latency_ns: the latency table's.
         relative_error: likewise.
         origin: what the numbers were made from, in words.
-        warnings: what must be known before trusting them; rows outside the readings tell it
-            themselves.
+        warnings: what must be known before trusting them, at any count.
+        outside: what the rows ask outside the readings, once for each kind and dimension.
     """
 
     tokens: int
@@ -70,6 +70,7 @@ class Breakdown:
     relative_error: float
     origin: str
     warnings: tuple[str, ...] = ()
+    outside: tuple[str, ...] = ()
 
     @property
     def launch_ns(self) -> float:

@@ -68,8 +68,9 @@ def break_down(
     table = composition.table(chosen)
     schedule = (tokens,) * workload.depth
     total_ns = table.latency_ns(schedule)
+    parts = tuple(_parts(composition, tokens, chosen))
     by_role: dict[str, list[_Part]] = {}
-    for part in _parts(composition, tokens, chosen):
+    for part in parts:
         by_role.setdefault(part.placed.use.role, []).append(part)
     roles = [role for role in ROLES if role in by_role]
     felt_ns = np.array([sum(part.latency_ns for part in by_role[role]) for role in roles])
@@ -85,6 +86,7 @@ def break_down(
         relative_error=table.relative_error_of(schedule),
         origin=composition.origin(chosen),
         warnings=tuple(composition.doubts(chosen)),
+        outside=_outside(composition, parts),
     )
 
 
@@ -124,12 +126,6 @@ def _row(
     costs = [part.placed.cost.stretch.at(part.shape).repeated(part.runs) for part in parts]
     felt_ns = sum(part.latency_ns for part in parts)
     error_ns = sum(part.error_ns for part in parts)
-    found = outside(
-        composition.operators,
-        [_at(part.placed.use.operator, part.shape) for part in parts],
-        dtype=composition.workload.dtype,
-        few_allowed=False,
-    )
     return BreakdownRow(
         role=uses[0].role,
         kinds=tuple(dict.fromkeys(use.operator.kind for use in uses)),
@@ -139,8 +135,19 @@ def _row(
         latency_ns=latency_ns,
         share=latency_ns / max(total_ns, 1),
         relative_error=error_ns / felt_ns if felt_ns > 0 else 0.0,
-        outside=tuple(str(each) for each in found),
+        outside=_outside(composition, parts),
     )
+
+
+def _outside(composition: Composition, parts: Sequence[_Part]) -> tuple[str, ...]:
+    """What is asked outside the readings, in words."""
+    found = outside(
+        composition.operators,
+        [_at(part.placed.use.operator, part.shape) for part in parts],
+        dtype=composition.workload.dtype,
+        few_allowed=False,
+    )
+    return tuple(map(str, found))
 
 
 def _at(operator: Operator, index: int) -> Operator:

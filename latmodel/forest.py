@@ -165,10 +165,10 @@ def _compile(trees: Sequence[Tree]) -> _Compiled:
     for name, found in tests.items():
         steps, place = np.unique([at for at, _, _ in found], return_inverse=True)
         table = np.full((len(steps) + 1, len(trees)), np.uint32(0xFFFFFFFF))
-        number = np.array([number for _, number, _ in found])
-        cell = (place.ravel() + 1) * len(trees) + number
+        columns = np.array([number for _, number, _ in found])
+        cells = (place.ravel() + 1) * len(trees) + columns
         kept = np.array([kept for _, _, kept in found], dtype=np.uint32)
-        np.bitwise_and.at(table.reshape(-1), cell, kept)  # one cell may be met several times
+        np.bitwise_and.at(table.reshape(-1), cells, kept)  # one cell may be met several times
         thresholds[name] = steps
         masks[name] = np.bitwise_and.accumulate(table, axis=0)
     return _Compiled(thresholds, masks, leaves, np.arange(len(trees)) * MOST_LEAVES)

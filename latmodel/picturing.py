@@ -37,7 +37,7 @@ def picture_of_profile(
         model: timm's name; None takes what was measured, or deit_small_patch16_224 where
             nothing was.
         batch: images per call; None takes what was measured, or 1.
-        dtype: None takes what was measured, or "fp32".
+        dtype: None takes what was measured, or the profile's default.
         samples: readings of all blocks in sequence, to compare with.
         settings: edges and band; by default those of `PlotSettings`.
 
@@ -75,7 +75,9 @@ def picture_of_profile(
             f"profile {profile.name!r} holds no curve of {_asked(model, batch, dtype)} and no "
             f"operators to compose one from; it holds {_listed(profile.curves)}"
         )
-    workload = find_workload(model or _DEFAULT_MODEL, batch=batch or 1, dtype=dtype or "fp32")
+    workload = find_workload(
+        model or _DEFAULT_MODEL, batch=batch or 1, dtype=dtype or profile.default_dtype
+    )
     captions = _captions(profile, workload, "composed from operators, not measured", "segment")
     table = profile.table(workload)
     return picture_of_table(table, captions=captions, samples=samples, settings=settings)

@@ -29,12 +29,10 @@ class Costs(NamedTuple):
 
     Attributes:
         busy_ns: shape (n,), of the kernel that runs.
-        kernel: shape (n,), its index.
         features: what the correction hangs on, by name.
     """
 
     busy_ns: Floats
-    kernel: Floats
     features: dict[str, Floats]
 
 
@@ -104,7 +102,7 @@ class ProductModel:
             )
         one = np.array(1.0)
         product = Product(one, one, one, one, one)
-        shape = set(self._features(product))
+        shape = set(self.features_of(product))
         splits = [k.split_choice for k in self.kernels]
         names = [f"kernels[{index}].split_choice" for index in range(len(splits))]
         for name, tree in zip(("choice", *names), (self.choice, *splits), strict=True):
@@ -117,15 +115,24 @@ class ProductModel:
         """What an operator of this kind costs however small it is, in ns."""
         return self.launch_ns[self.kinds.index(kind)]
 
-    def _features(self, product: Product) -> dict[str, Floats]:
+    def features_of(self, product: Product) -> dict[str, Floats]:
+        """What the choice of a kernel hangs on, by name."""
         tiles = dict.fromkeys((k.tile_rows, k.tile_columns) for k in self.kernels)
         return shape_features(product, sms=self.sms, tiles=tiles)
 
     def costs_of(self, product: Product, *, width: int = 4) -> Costs:
         """What the wave model says of products whose numbers take `width` bytes."""
-        features = self._features(product)
-        memory_ns = product.moved * width / self.bandwidth_gb_s
-        times = [self._kernel_ns(k, product, memory_ns, features) for k in self.kernels]
+        features = self.features_of(product)
+        times = [
+            functools.reduce(
+                np.minimum,
+                (
+                    self.kernel_ns(kernel, product, split, width=width)
+                    for split in kernel.chosen_splits(features)
+                ),
+            )
+            for kernel in self.kernels
+        ]
         together = np.stack(np.broadcast_arrays(*times))
         kernel = (
             np.argmin(together, axis=0)
@@ -135,28 +142,23 @@ class ProductModel:
         busy_ns = np.take_along_axis(together, kernel[None], axis=0)[0]
         features["kernel"] = kernel.astype(np.float64)
         features["busy"] = busy_ns
-        features["memory/busy"] = memory_ns / busy_ns
+        features["memory/busy"] = product.moved * width / self.bandwidth_gb_s / busy_ns
         for index, time_ns in enumerate(times):
             features[f"t{index}"] = time_ns / busy_ns
-        return Costs(busy_ns, features["kernel"], features)
+        return Costs(busy_ns, features)
 
-    def _kernel_ns(
-        self,
-        kernel: Kernel,
-        product: Product,
-        memory_ns: Floats,
-        features: Mapping[str, Floats],
+    def kernel_ns(
+        self, kernel: Kernel, product: Product, split: Floats, *, width: int
     ) -> Floats:
-        times = []
-        for split in kernel.chosen_splits(features):
-            compute_ns = kernel.compute_ns(product, split, sms=self.sms)
-            if self.governor is not None:  # memory has a clock of its own
-                compute_ns = self.governor.slowed_ns(compute_ns)
-            both_ns: Floats = (compute_ns**4 + memory_ns**4) ** 0.25
-            if self.throttle is not None:
-                both_ns = self.throttle.slowed_ns(both_ns)
-            times.append(both_ns + kernel.merge_ns(product, split))
-        return functools.reduce(np.minimum, times)
+        """The time of one kernel that splits the reduction in a given way, in ns."""
+        compute_ns = kernel.compute_ns(product, split, sms=self.sms)
+        if self.governor is not None:  # memory has a clock of its own
+            compute_ns = self.governor.slowed_ns(compute_ns)
+        memory_ns = product.moved * width / self.bandwidth_gb_s
+        both_ns: Floats = (compute_ns**4 + memory_ns**4) ** 0.25
+        if self.throttle is not None:
+            both_ns = self.throttle.slowed_ns(both_ns)
+        return both_ns + kernel.merge_ns(product, split)
 
     def busy_ns(
         self, kind: str, sizes: Mapping[str, Floats], *, dtype: str

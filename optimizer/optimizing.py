@@ -42,7 +42,8 @@ def optimize(
     budget_ms: float | None = None,
     budget: Budget | None = None,
     batch: int = 1,
-    dtype: str = "fp32",
+    dtype: str | None = None,
+    mode: str | None = None,
     earliest_cut: int | None = None,
     max_cuts: int | None = None,
     least_count: int | None = None,
@@ -59,7 +60,10 @@ def optimize(
         budget_ms: the whole model's latency at most, in ms; or give `budget`.
         budget: a parsed budget, which may be a share of the unpruned latency.
         batch: images per call.
-        dtype: one of `latmodel.workload.DTYPES`.
+        dtype: one of `latmodel.workload.DTYPES`; None takes fp32 where the profile knows it,
+            else the first that it knows.
+        mode: how operators run, one of `latmodel.stretches.MODES`; None takes the profile's
+            own, and a measured curve where there is one.
         earliest_cut: the first block that may drop tokens, from 0; by default a quarter
             of the depth, since scores mean little before.
         max_cuts: blocks that may drop tokens at most; None for no limit.
@@ -87,8 +91,8 @@ def optimize(
         raise BudgetError("give exactly one of budget_ms and budget")
     chosen = budget if budget is not None else Budget.of_ms(budget_ms or 0.0)
     device = profile if isinstance(profile, DeviceProfile) else read_profile(profile)
-    workload = _workload(model, batch, dtype)
-    table = device.table(workload)
+    workload = _workload(model, batch, device.default_dtype if dtype is None else dtype)
+    table = device.table(workload, mode=mode)
     problem = problem_for(
         table,
         workload,
@@ -105,7 +109,7 @@ def optimize(
         status=solution.status,
         model=workload.model,
         batch=batch,
-        dtype=dtype,
+        dtype=workload.dtype,
         schedule=schedule,
         score=score,
         dropped=dropped,

@@ -54,7 +54,7 @@ def plot(
     """Draw a device profile's latency curve, as PNG or SVG.
 
     PROFILE is a file or a shipped profile's name. Without curves, its operators are composed
-    for --model (deit_small_patch16_224), --batch (1) and --dtype (fp32).
+    for --model (deit_small_patch16_224), --batch (1) and --dtype (fp32, if known).
     """
     settings = PlotSettings(threshold=threshold, most_steps=edges)
     read = read_profile(profile)

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from latmodel.cli.dtypes import say_dtype
 from latmodel.files import require_target
+from latmodel.stretches import MODES
 from latmodel.workload import DTYPES
 from optimizer import optimizing
 from optimizer.budget import Budget
@@ -27,8 +29,8 @@ _ACT_ON_IT = 1
 
 
 _QUESTION = (
-    *("budget", "device_profile", "model", "batch", "dtype", "earliest_cut", "max_cuts"),
-    *("least_count", "multiple_of", "score", "dropped"),
+    *("budget", "device_profile", "model", "batch", "dtype", "mode", "earliest_cut"),
+    *("max_cuts", "least_count", "multiple_of", "score", "dropped"),
 )
 """The options that a written schedule has answered already."""
 
@@ -43,7 +45,8 @@ _QUESTION = (
     "--model", default="deit_small_patch16_224", show_default=True, help="timm's name."
 )
 @click.option("--batch", type=click.IntRange(min=1), default=1, show_default=True)
-@click.option("--dtype", type=click.Choice(DTYPES), default="fp32", show_default=True)
+@click.option("--dtype", type=click.Choice(DTYPES), help="[default: fp32 if known]")
+@click.option("--mode", type=click.Choice(MODES), help="[default: the profile's own]")
 @click.option(
     "--earliest-cut", type=int, help="First block to cut, from 0. [default: depth//4]"
 )
@@ -111,12 +114,15 @@ def _solve(
         raise click.UsageError(
             f"{missing} is missing; for example: optimize --budget 20ms --device-profile jetson"
         )
-    return optimizing.optimize(
+    plan = optimizing.optimize(
         model,
         budget=Budget.parse(budget),
         profile=device_profile,
         **options,
     )
+    if options["dtype"] is None:
+        say_dtype(plan.profile, plan.dtype)
+    return plan
 
 
 def _verify(plan: Plan, rounds: int, device: str | None) -> Verification:
