@@ -12,6 +12,7 @@ import pytest
 
 from latmodel.calibrating import calibrate
 from latmodel.errors import MeasurementError, ProfileError
+from latmodel.forest import Forest
 from latmodel.operator_kinds import DIMS, Span
 from latmodel.scaling import factors_of, scaled
 from tests.latmodel.planted_boards import MODEL, read_on, readings, shapes
@@ -108,6 +109,26 @@ def test_the_stated_error_is_that_of_shapes_never_read(board: OperatorModel) -> 
     # A reading's own noise, 1.6 % in the mean, is in what is stated alone.
     assert np.mean(stated) == pytest.approx(np.hypot(np.mean(true), 1.6), rel=0.25)
     assert np.mean(fitted) < 0.8 * np.mean(stated)
+
+
+def test_a_correction_that_changes_its_answer_is_in_the_stated_error() -> None:
+    """Which leaf answers hangs on memory over computing: a factor on one moves it.
+
+    The fit takes each shape's correction as given; what is stated is of the model itself.
+    """
+    part = replace(
+        MODEL.products[0],
+        choice=None,
+        correction=Forest.parse(("memory/busy<=0.1 6000 -6000",)),
+    )
+    model = replace(MODEL, products=(part, *MODEL.products[1:]))
+    board = scaled(model, {"memory": log(3), "compute": log(0.5)})
+    tame = replace(board.products[0], correction=Forest.parse(("memory/busy<=0.6 6000 -6000",)))
+    board = replace(board, products=(tame, *board.products[1:]))
+    found = calibrate(model, read_on(board, ("linear",), 40))
+    true = true_percent(found.model, board, ("linear",))
+    assert true > 6
+    assert found.after_percent == pytest.approx(true, rel=0.4)
 
 
 def test_the_error_before_is_that_of_the_model_as_it_was() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -39,6 +40,21 @@ def test_each_factor_does_to_the_pieces_what_it_does_to_the_model(name: str) -> 
     assert np.mean(ratio < 1e-6) > 0.93
     assert ratio.max() < 0.1
     assert not np.allclose(pieces, told(np.zeros(len(NAMES))), rtol=1e-6)
+
+
+def test_merging_a_split_reduction_goes_with_computing() -> None:
+    """A kernel that always splits, so that no factor changes how."""
+    product = MODEL.products[0]
+    always = replace(product.kernels[0], splits=(4,), split_ns=900.0)
+    part = replace(product, kernels=(always, product.kernels[1]))
+    model = replace(MODEL, products=(part, *MODEL.products[1:]))
+    asked = shapes("linear", 60)
+    logs = np.zeros(len(NAMES))
+    logs[NAMES.index("compute")] = 1.0
+    board = scaled(model, {"compute": 1.0})
+    assert take_apart(model, [asked]).latency_ns(logs) == pytest.approx(
+        board.cost("linear", asked.sizes).latency_ns
+    )
 
 
 def test_sensitivities_are_the_slopes_of_the_logarithm() -> None:

@@ -9,10 +9,18 @@ from math import log
 import numpy as np
 import pytest
 
+from latmodel import operator_probes
 from latmodel.calibrating import calibrate
+from latmodel.cost_pieces import take_apart
 from latmodel.errors import MeasurementError, ProfileError
 from latmodel.operator_kinds import DIMS, Operator
-from latmodel.operator_probes import choose_probes, probe_candidates, readings_of
+from latmodel.operator_probes import (
+    _greedy,
+    _rest,
+    choose_probes,
+    probe_candidates,
+    readings_of,
+)
 from latmodel.operators import OperatorModel
 from latmodel.scaling import factors_of, scaled
 from latmodel.workloads import find_workload
@@ -65,6 +73,62 @@ def test_probes_are_distinct_deterministic_and_nested() -> None:
     assert len(set(keys(twenty))) == 20
     assert keys(choose_probes(MODEL, DEIT, 20)) == keys(twenty)
     assert keys(choose_probes(MODEL, DEIT, 10)) == keys(twenty[:10])
+
+
+def test_as_many_probes_as_operators_are_all_of_them() -> None:
+    """None twice, however little another reading of it would tell."""
+    bare = replace(MODEL, products=MODEL.products[:1])
+    small = replace(find_workload("test_vit"), tokens=5)
+    candidates = probe_candidates(bare, small)
+    chosen = choose_probes(bare, small, len(candidates))
+    assert sorted(map(str, keys(chosen))) == sorted(map(str, keys(candidates)))
+
+
+def test_what_no_factor_explains_is_alike_in_near_shapes_of_a_kind() -> None:
+    """The same, a quarter more rows, a hundred times more, another kind."""
+    operators = (
+        Operator("norm", {"rows": 100, "width": 64}),
+        Operator("norm", {"rows": 125, "width": 64}),
+        Operator("norm", {"rows": 10_000, "width": 64}),
+        Operator("add", {"rows": 100, "width": 64}),
+    )
+    same, near, far, other = _rest(operators)[0].tolist()
+    assert 0.9 * same < near < same
+    assert far < 1e-6
+    assert other == 0
+
+
+def test_the_choice_weighs_factors_and_what_no_factor_explains(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each latency is unknown by its factors' widths, and by 15 % besides."""
+    seen: list[tuple[np.ndarray, np.ndarray]] = []
+
+    def greedy(covariance: np.ndarray, weights: np.ndarray, number: int) -> list[int]:
+        seen.append((covariance, weights))
+        return list(range(number))
+
+    monkeypatch.setattr(operator_probes, "_greedy", greedy)
+    bare = replace(MODEL, products=MODEL.products[:1])
+    first, *_ = choose_probes(bare, DEIT, 5)
+    ((covariance, weights),) = seen
+    pieces = take_apart(bare, readings_of((first,), np.ones(1), dtype="fp32"))
+    widths = np.array([factor.width for factor in factors_of(bare)])
+    known = float(np.sum((pieces.sensitivities() * widths) ** 2))
+    assert covariance[0, 0] == pytest.approx(known + 0.15**2)
+    assert weights.sum() == pytest.approx(1)
+    # The last is a gelu at the full count.
+    last = float(bare.latency_ns("gelu", rows=197, width=1536))
+    own = float(pieces.latency_ns(np.zeros(len(widths)))[0])
+    assert weights[-1] / weights[0] == pytest.approx(last / own)
+
+
+def test_greed_takes_what_lessens_the_weighed_variance_most() -> None:
+    """By hand: the third tells of the first too; then the second is what is left."""
+    covariance = np.array([[1.0, 0.0, 0.9], [0.0, 0.8, 0.0], [0.9, 0.0, 1.0]])
+    assert _greedy(covariance, np.array([0.5, 0.2, 0.3]), 3) == [0, 1, 2]
+    assert _greedy(covariance, np.array([0.3, 0.2, 0.5]), 3) == [2, 1, 0]
+    assert _greedy(covariance, np.array([0.0, 1.0, 0.0]), 1) == [1]
 
 
 def test_probes_go_to_all_kinds_and_from_few_tokens_to_many() -> None:
