@@ -146,6 +146,12 @@ def _warnings(
             f"{found.after_percent:.1f} % off, {found.before_percent:.1f} % before it; "
             "use the profile as it was, or read more operators"
         )
+    if found.after_percent > _FAR:
+        yield (
+            f"operators of the board are predicted {found.after_percent:.0f} % off: another "
+            "program was running, or the profile is of quite another device; read again with "
+            "nothing else running, on a CPU with fewer threads"
+        )
     if found.shapes < _ENOUGH:
         yield (
             f"calibrated with {found.shapes} operators: {_ENOUGH} or more tell kinds and "

@@ -147,6 +147,17 @@ def test_a_calibration_that_does_not_help_says_so() -> None:
     )
 
 
+def test_a_board_that_stays_far_off_says_what_may_be_wrong() -> None:
+    new, found = calibrated(noise=0.9)
+    assert found.after_percent > 30
+    assert (
+        f"operators of the board are predicted {found.after_percent:.0f} % off: another "
+        "program was running, or the profile is of quite another device; read again "
+        "with nothing else running, on a CPU with fewer threads"
+    ) in new.warnings
+    assert not any("another program" in warning for warning in calibrated()[0].warnings)
+
+
 def test_number_formats_that_were_not_read_are_warned_of() -> None:
     half = replace(MODEL.products[0], dtypes=("fp16", "bf16"))
     model = replace(MODEL, products=(*MODEL.products, half))
