@@ -13,7 +13,7 @@ from latmodel.errors import MeasurementError
 from latmodel.operator_kinds import DIMS, Span
 from latmodel.operators import SPANS
 from latmodel.products import ProductModel
-from latmodel.scaling import named_parts, scaled
+from latmodel.scaling import by_kind, named_parts, scaled
 from latmodel.slowdowns import Floats
 from latmodel.streams import StreamModel
 
@@ -38,7 +38,8 @@ _MOST_FOLDS = 40
 """Fits in a cross-validation at most; up to so many shapes, each is left out alone."""
 
 _LEAST_ROWS = 5
-"""Probes of one part below which its error is taken from all probes together."""
+"""Probes of one kind below which its error is taken from all products or from all streams, and
+from all probes where those are too few as well."""
 
 
 _Known = TypeVar("_Known", ProductModel, StreamModel)
@@ -49,7 +50,8 @@ class Calibrated:
     """What a few readings of a board made of a model.
 
     Attributes:
-        model: the board's; each part's `relative_error` is that of the probes when left out.
+        model: the board's, a part for every kind; each part's `relative_error` is that of the
+            probes when left out.
         logs: the logarithm of each factor that was fitted, by name (see `Factor`).
         before_percent: the mean absolute error of the model as it was, on the probes.
         after_percent: the same of the board's model, each probe predicted by a fit that had
@@ -94,7 +96,7 @@ def calibrate(model: OperatorModel, readings: Sequence[OperatorReadings]) -> Cal
         raise MeasurementError(
             f"{count} different operators were read: a calibration needs {LEAST_PROBES} or more"
         )
-    model = _with_dispatch(model)
+    model = by_kind(_with_dispatch(model))
     pieces = take_apart(model, readings)
     read = np.log(np.concatenate([each.latency_ns for each in readings]))
     logs = _fit(pieces, read)
@@ -192,16 +194,19 @@ def _stating(
     errors: Floats,
 ) -> OperatorModel:
     """The model, each part that was read with its new error and the ranges it now knows."""
+    first = len(model.products)
 
     def stating(index: int, known: _Known) -> _Known:
         own = errors[part == index]
-        if not len(own):
-            return known
-        error = _root_mean_square(own if len(own) >= _LEAST_ROWS else errors)
+        if not len(own):  # its factors moved with the others', so it is no better known
+            pooled = round(_root_mean_square(errors), 4)
+            return replace(known, relative_error=max(known.relative_error, pooled))
+        alike = errors[(part < first) == (index < first)]  # products, or streams
+        enough = (each for each in (own, alike) if len(each) >= _LEAST_ROWS)
+        error = _root_mean_square(next(enough, errors))
         mine = [r for r in readings if r.kind in known.kinds and r.dtype in known.dtypes]
         return replace(known, relative_error=round(error, 4), fitted=_spans(known.fitted, mine))
 
-    first = len(model.products)
     return replace(
         model,
         products=tuple(stating(index, p) for index, p in enumerate(model.products)),

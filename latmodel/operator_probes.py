@@ -11,6 +11,7 @@ from latmodel.cost_pieces import take_apart
 from latmodel.errors import MeasurementError
 from latmodel.operator_kinds import DIMS, Operator
 from latmodel.operator_readings import OperatorReadings
+from latmodel.scaling import by_kind
 from latmodel.slowdowns import Floats
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def choose_probes(
             f"{workload.model} has at {_COUNTS + 1} token counts"
         )
     groups = readings_of(candidates, np.ones(len(candidates)), dtype=workload.dtype)
-    pieces = take_apart(model, groups)
+    pieces = take_apart(by_kind(model), groups)
     order = _order(candidates)
     shapes = [candidates[index] for index in order]
     slopes = pieces.sensitivities() * np.array([factor.width for factor in pieces.factors])

@@ -5,28 +5,28 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from latmodel.forest import Forest
 from latmodel.products import ProductModel
 from latmodel.slowdowns import Governor, Throttle
+from latmodel.streams import StreamModel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from latmodel.kernels import Kernel
     from latmodel.operators import OperatorModel
-    from latmodel.streams import StreamModel
     from latmodel.trees import Tree
 
-__all__ = ["Factor", "acting", "factors_of", "named_parts", "scaled", "strength"]
+__all__ = ["Factor", "acting", "by_kind", "factors_of", "named_parts", "scaled", "strength"]
 
 Logs = Mapping[str, float]
 
 _SHARED = {"launch": 0.7, "compute": 0.7, "memory": 0.7}
 """A board of the same family is faster or slower by a factor of two, as a rule."""
 
-_OWN = {"launch": 0.3, "compute": 0.3, "memory": 0.3}
+_OWN = {"launch": 0.3, "compute": 0.5, "memory": 0.5}
 """How far one kind or part strays from what all have in common."""
 
 _KERNEL = 0.2
@@ -57,6 +57,26 @@ class Factor:
 
     name: str
     width: float
+
+
+_Known = TypeVar("_Known", ProductModel, StreamModel)
+
+
+def by_kind(model: OperatorModel) -> OperatorModel:
+    """The same model with a part for every kind, so that each can have factors of its own.
+
+    A gelu streams as an addition does on one device and computes on another.
+    """
+    return replace(
+        model,
+        products=tuple(each for part in model.products for each in _apart(part)),
+        streams=tuple(each for part in model.streams for each in _apart(part)),
+    )
+
+
+def _apart(part: _Known) -> Iterator[_Known]:
+    for kind in part.kinds:
+        yield replace(part, kinds=(kind,), launch_ns=(part.launch_of(kind),))
 
 
 def named_parts(model: OperatorModel) -> Iterator[tuple[str, ProductModel | StreamModel]]:

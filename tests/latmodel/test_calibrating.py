@@ -14,7 +14,7 @@ from latmodel.calibrating import calibrate
 from latmodel.errors import MeasurementError, ProfileError
 from latmodel.forest import Forest
 from latmodel.operator_kinds import DIMS, Span
-from latmodel.scaling import factors_of, scaled
+from latmodel.scaling import by_kind, factors_of, named_parts, scaled
 from tests.latmodel.planted_boards import MODEL, read_on, readings, shapes
 
 if TYPE_CHECKING:
@@ -55,6 +55,17 @@ def test_a_board_that_only_scales_is_found_to_a_few_percent() -> None:
     for name, expected in TRUTH.items():
         # Own factors share in it, so that only the whole is known well.
         assert found.logs[name] == pytest.approx(expected, abs=0.3), name
+
+
+def test_a_kind_may_differ_from_those_it_shares_a_part_with() -> None:
+    """A gelu that computes rather than streams, four times as slow as an addition."""
+    streams = by_kind(BOARD).streams
+    gelu = replace(streams[2], bandwidth_gb_s=streams[2].bandwidth_gb_s / 4)
+    board = replace(by_kind(BOARD), streams=(*streams[:2], gelu, streams[3]))
+    read = read_on(board, ("norm", "gelu", "add"), 8, noise=0.02)
+    found = calibrate(MODEL, read).model
+    assert true_percent(found, board, ("gelu",)) < 6
+    assert true_percent(found, board, ("norm", "add")) < 9
 
 
 def test_more_probes_are_better_and_five_help_already() -> None:
@@ -140,12 +151,17 @@ def test_the_error_before_is_that_of_the_model_as_it_was() -> None:
 
 def test_each_part_states_the_error_of_its_own_probes() -> None:
     """Streams scale, products do not: only the second stay in doubt."""
-    found = calibrate(MODEL, read_on(unlike(BOARD), ("linear", "norm", "add"), 12)).model
-    linear, attention = found.products
-    assert linear.relative_error > 3 * found.streams[0].relative_error
-    assert found.streams[0].relative_error < 0.05
-    # bmm and attention were not read: what was known of their error is all that is known.
-    assert attention.relative_error == MODEL.products[1].relative_error
+    sure = replace(MODEL.products[1], relative_error=0.01)
+    model = replace(MODEL, products=(MODEL.products[0], sure))
+    found = calibrate(model, read_on(unlike(BOARD), ("linear", "norm", "add"), 12)).model
+    linear, bmm, attention = found.products
+    norm = found.streams[1]
+    assert linear.relative_error > 3 * norm.relative_error
+    assert norm.relative_error < 0.05
+    # bmm and attention were not read, and are known no better than all that was.
+    assert bmm.relative_error == attention.relative_error > norm.relative_error
+    assert bmm.relative_error < linear.relative_error
+    assert calibrate(MODEL, read_on(BOARD, ("norm",), 6)).model.products[1].relative_error == 1
     ratio = np.log(
         found.cost("linear", shapes("linear", 400, seed=99).sizes).latency_ns
         / unlike(BOARD).cost("linear", shapes("linear", 400, seed=99).sizes).latency_ns
@@ -153,13 +169,25 @@ def test_each_part_states_the_error_of_its_own_probes() -> None:
     assert 0.5 < np.mean(np.abs(ratio) < linear.relative_error) < 0.9
 
 
-def test_few_probes_of_a_part_state_the_error_of_all() -> None:
-    read = read_on(BOARD, ("linear",), 10, noise=0.02) + read_on(BOARD, ("norm",), 2)
-    found = calibrate(MODEL, read).model
-    assert found.streams[0].relative_error != found.products[0].relative_error
-    four = read_on(BOARD, ("linear",), 4, noise=0.02) + read_on(BOARD, ("norm",), 3)
-    found = calibrate(MODEL, four).model
-    assert found.streams[0].relative_error == found.products[0].relative_error
+def errors_of(model: OperatorModel) -> dict[str, float]:
+    """What each kind states."""
+    return {part.kinds[0]: part.relative_error for _, part in named_parts(model)}
+
+
+def test_few_probes_of_a_kind_state_the_error_of_those_beside_it() -> None:
+    """Five norms state their own; two norms and three additions that of all streams."""
+    linear = read_on(BOARD, ("linear",), 10, noise=0.02)
+    found = errors_of(calibrate(MODEL, (*linear, *read_on(BOARD, ("norm",), 5))).model)
+    assert found["norm"] != found["linear"]
+    few = read_on(BOARD, ("norm",), 2) + read_on(BOARD, ("add",), 3)
+    found = errors_of(calibrate(MODEL, (*linear, *few)).model)
+    assert found["norm"] == found["add"] != found["linear"]
+
+
+def test_fewer_still_state_the_error_of_all() -> None:
+    read = read_on(BOARD, ("linear",), 4, noise=0.02) + read_on(BOARD, ("norm",), 3)
+    found = errors_of(calibrate(MODEL, read).model)
+    assert found["norm"] == found["linear"]
 
 
 def test_an_outlier_changes_little() -> None:
@@ -237,7 +265,7 @@ def test_a_calibration_is_deterministic() -> None:
 
 def test_every_factor_is_reported() -> None:
     found = calibrate(MODEL, read_on(BOARD, KINDS, 3))
-    assert list(found.logs) == [factor.name for factor in factors_of(MODEL)]
+    assert list(found.logs) == [factor.name for factor in factors_of(by_kind(MODEL))]
 
 
 @pytest.mark.parametrize("count", [0, 1, 2])

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from latmodel.fields import Fields
+from latmodel.operator_kinds import DIMS, STREAMS
 from latmodel.operators import OperatorModel
-from latmodel.scaling import acting, factors_of, named_parts, scaled, strength
+from latmodel.scaling import acting, by_kind, factors_of, named_parts, scaled, strength
 from tests.latmodel.planted_boards import MODEL, shapes
 
 LINEAR = shapes("linear", 300).sizes
@@ -42,6 +43,17 @@ def test_shared_factors_are_freer_than_those_of_their_own() -> None:
     assert width["launch"] > width["launch.norm"]
     assert width["memory"] > width["memory.streams.0"]
     assert width["compute"] > width["compute.products.0"] > width["compute.products.0.1"]
+
+
+def test_parts_of_single_kinds_say_what_parts_of_several_said() -> None:
+    apart = by_kind(MODEL)
+    kinds = [part.kinds for _, part in named_parts(apart)]
+    assert kinds == [(kind,) for kind in ("linear", "bmm", "attention", *STREAMS)]
+    for kind in DIMS:
+        sizes = shapes(kind, 50).sizes
+        for told, before in zip(apart.cost(kind, sizes), MODEL.cost(kind, sizes), strict=True):
+            assert told == pytest.approx(before), kind
+    assert by_kind(apart) == apart
 
 
 def test_parts_are_named_by_their_place() -> None:
