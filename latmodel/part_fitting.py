@@ -63,9 +63,9 @@ def _with_splits(model: ProductModel, readings: OperatorReadings) -> ProductMode
     """Each kernel with a tree that tells how it splits the reduction."""
     kernels = []
     for kernel in model.kernels:
-        ran = readings.kernels == kernel.name
-        if np.any(readings.splits[ran] > 1):
-            own = readings.where(ran & (readings.splits > 0))
+        mine = (readings.kernels == kernel.name) & (readings.splits > 0)  # 0: unknown
+        if np.any(readings.splits[mine] > 1):
+            own = readings.where(mine)
             features = model.features_of(product_of(own.kind, own.sizes))
             tree = fit_whole_numbers(features, own.splits, most_leaves=_SPLIT_LEAVES)
             kernel = replace(kernel, split_choice=tree)  # noqa: PLW2901
