@@ -61,7 +61,7 @@ class Governor(_Slowdown):
 
         slowed_ns = busy_ns * (1 + extra / (1 + busy_ns / ramp_ns))
 
-    Short work runs `1 + extra` times slower than at the full clock; long work keeps only
+    Short work takes `1 + extra` times as long as at the full clock; long work keeps only
     the constant loss `extra * ramp_ns`. More work is never faster.
 
     Source:
