@@ -114,7 +114,7 @@ def spans_from(source: Fields) -> tuple[Span, ...]:
         ends = source.integers(name, minimum=1)
         if len(ends) != 2 or ends[0] > ends[1]:
             raise FieldError(
-                f"{source.path(name)}: found {list(ends)}, allowed are two "
+                f"{source.path(name)}: found {shown(list(ends))}, allowed are two "
                 "integers that ascend from 1"
             )
         spans.append(Span(name, ends[0], ends[1]))

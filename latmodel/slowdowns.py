@@ -112,5 +112,5 @@ def _read(source: Fields) -> dict[str, float]:
     values = {name: source.number(name, minimum=0) for name in ("extra", "ramp_ns")}
     source.finish()
     if values["ramp_ns"] == 0:
-        raise source.refuse("ramp_ns", 0, "a number above 0")
+        raise source.refuse("ramp_ns", values["ramp_ns"], "a number above 0")
     return values
