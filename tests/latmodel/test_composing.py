@@ -34,15 +34,16 @@ WORKLOADS = (
 def test_a_table_is_what_a_slow_loop_adds_up(
     workload: Workload, model: OperatorModel, mode: str
 ) -> None:
+    attention = "fused" if model is FUSED else "unfused"
     table, slowly, felt = (
-        compose(workload, model, mode=mode),
+        compose(workload, model, mode=mode, attention=attention),
         Slowly(workload, model),
         FELT[mode],
     )
     assert table.counts.tolist() == list(range(1, workload.tokens + 1))
     for column, count in enumerate(range(1, workload.tokens + 1)):
-        mlp, attention = slowly.mlp(count), slowly.attention(count)
-        expected = [felt(mlp + attention)] * (workload.depth - 1) + [felt(mlp)]
+        mlp, heads = slowly.mlp(count), slowly.attention(count)
+        expected = [felt(mlp + heads)] * (workload.depth - 1) + [felt(mlp)]
         assert table.segment_ns[:, column] == pytest.approx(np.ceil(expected), abs=1)
         cut = math.ceil(felt(slowly.cut(count)))
         assert table.cut_ns[:, column] == pytest.approx(cut, abs=1)
@@ -194,6 +195,13 @@ def test_fused_attention_that_was_read_is_taken_unless_refused() -> None:
     assert unfused.segment_ns.tolist() == compose(SMALL, gap).segment_ns.tolist()
 
 
+def test_in_16_bits_attention_is_fused_whether_or_not_it_was_read() -> None:
+    half = SMALL.at(dtype="fp16")
+    assert compose(half, UNFUSED).origin.endswith("attention fused (derived from bmm)")
+    assert compose(half, UNFUSED, attention="unfused").origin.endswith("attention unfused")
+    assert compose(SMALL, UNFUSED).origin.endswith("attention unfused")
+
+
 def test_fused_attention_that_was_not_read_says_that_it_is_derived() -> None:
     table = compose(replace(SMALL, patch_inputs=64), UNFUSED, attention="fused")
     assert table.origin.endswith("attention fused (derived from bmm)")
@@ -237,6 +245,6 @@ def test_streams_that_lack_the_dtype_are_named() -> None:
     with pytest.raises(ProfileError) as caught:
         compose(SMALL.at(dtype="fp16"), model)
     assert str(caught.value) == (
-        "dtype is 'fp16': the operator model does not know softmax, add in it; number formats "
+        "dtype is 'fp16': the operator model does not know add, softmax in it; number formats "
         "in which it knows all that a vision transformer needs: fp32"
     )
