@@ -209,8 +209,6 @@ class ProductModel:
         Raises:
             FieldError: a field is missing, unknown, of the wrong type or out of range.
         """
-        governor = source.mapping("governor") if source.has("governor") else None
-        throttle = source.mapping("throttle") if source.has("throttle") else None
         try:
             model = cls(
                 kinds=source.texts("kinds"),
@@ -220,8 +218,12 @@ class ProductModel:
                 launch_ns=source.numbers("launch_ns", minimum=0),
                 kernels=source.each("kernels", Kernel.from_fields),
                 choice=Tree.from_field(source, "choice"),
-                governor=None if governor is None else Governor.from_fields(governor),
-                throttle=None if throttle is None else Throttle.from_fields(throttle),
+                governor=Governor.from_fields(source.mapping("governor"))
+                if source.has("governor")
+                else None,
+                throttle=Throttle.from_fields(source.mapping("throttle"))
+                if source.has("throttle")
+                else None,
                 relative_error=source.number("relative_error", minimum=0),
                 fitted=spans_from(source.mapping("fitted")),
                 correction=Forest.from_field(source, "correction"),
