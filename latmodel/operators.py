@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from latmodel.fields import Fields
 
-__all__ = ["OperatorCost", "OperatorModel"]
+__all__ = ["SPANS", "OperatorCost", "OperatorModel"]
 
 
 class OperatorCost(NamedTuple):
