@@ -159,8 +159,9 @@ def test_each_part_states_the_error_of_its_own_probes() -> None:
     assert linear.relative_error > 3 * norm.relative_error
     assert norm.relative_error < 0.05
     # bmm and attention were not read, and are known no better than all that was.
-    assert bmm.relative_error == attention.relative_error > norm.relative_error
-    assert bmm.relative_error < linear.relative_error
+    assert bmm.relative_error == attention.relative_error
+    assert 2 * norm.relative_error < bmm.relative_error < linear.relative_error
+    assert bmm.relative_error > 0.05
     assert calibrate(MODEL, read_on(BOARD, ("norm",), 6)).model.products[1].relative_error == 1
     ratio = np.log(
         found.cost("linear", shapes("linear", 400, seed=99).sizes).latency_ns
@@ -176,12 +177,12 @@ def errors_of(model: OperatorModel) -> dict[str, float]:
 
 def test_few_probes_of_a_kind_state_the_error_of_those_beside_it() -> None:
     """Five norms state their own; two norms and three additions that of all streams."""
-    linear = read_on(BOARD, ("linear",), 10, noise=0.02)
-    found = errors_of(calibrate(MODEL, (*linear, *read_on(BOARD, ("norm",), 5))).model)
-    assert found["norm"] != found["linear"]
+    linear = read_on(unlike(BOARD), ("linear",), 10, noise=0.02)
+    found = errors_of(calibrate(MODEL, (*linear, *read_on(BOARD, ("norm", "add"), 5))).model)
+    assert len({found["norm"], found["add"], found["linear"]}) == 3
     few = read_on(BOARD, ("norm",), 2) + read_on(BOARD, ("add",), 3)
     found = errors_of(calibrate(MODEL, (*linear, *few)).model)
-    assert found["norm"] == found["add"] != found["linear"]
+    assert found["norm"] == found["add"] < 0.5 * found["linear"]
 
 
 def test_fewer_still_state_the_error_of_all() -> None:

@@ -22,7 +22,7 @@ from latmodel.operator_probes import (
     readings_of,
 )
 from latmodel.operators import OperatorModel
-from latmodel.scaling import factors_of, scaled
+from latmodel.scaling import by_kind, factors_of, scaled
 from latmodel.workloads import find_workload
 from tests.latmodel.planted_boards import MODEL
 
@@ -129,6 +129,11 @@ def test_greed_takes_what_lessens_the_weighed_variance_most() -> None:
     assert _greedy(covariance, np.array([0.5, 0.2, 0.3]), 3) == [0, 1, 2]
     assert _greedy(covariance, np.array([0.3, 0.2, 0.5]), 3) == [2, 1, 0]
     assert _greedy(covariance, np.array([0.0, 1.0, 0.0]), 1) == [1]
+
+
+def test_probes_are_chosen_for_the_factors_that_a_calibration_has() -> None:
+    """Which are those of single kinds, whatever parts the kinds share."""
+    assert keys(choose_probes(MODEL, DEIT, 25)) == keys(choose_probes(by_kind(MODEL), DEIT, 25))
 
 
 def test_probes_go_to_all_kinds_and_from_few_tokens_to_many() -> None:
