@@ -32,6 +32,9 @@ NOISE = 0.03
 MOST_ROWS = 4000
 """Readings that the constants are fitted to: more make them no better, only later."""
 
+SOONEST_NS = 5e5
+"""A power limit acts on work that lasts: one that acts sooner is a cost factor in disguise."""
+
 _CANDIDATES = (
     (256, 128), (128, 256), (128, 128), (64, 128), (128, 64), (64, 64), (64, 32), (32, 64),
     (192, 128), (128, 192), (64, 256), (256, 64), (128, 32),
@@ -175,7 +178,7 @@ def _unpack(model: ProductModel, logs: Floats) -> ProductModel:
         model,
         launch_ns=(launch_ns,),
         bandwidth_gb_s=bandwidth_gb_s,
-        throttle=Throttle(extra=extra, ramp_ns=ramp_ns),
+        throttle=Throttle(extra=extra, ramp_ns=max(ramp_ns, SOONEST_NS)),
         kernels=tuple(kernels),
     )
 

@@ -69,8 +69,9 @@ def fit_forest(
     rate: float,
     most_leaves: int = MOST_LEAVES,
     least_rows: int = 10,
+    loss: str = "absolute_error",
 ) -> Forest:
-    """Boosted trees for `target`, shape (rows,), by its absolute error.
+    """Boosted trees for `target`, shape (rows,).
 
     Each tree sees four fifths of the rows and, at each test, half of the features, which
     is worth a tenth of the error. Deterministic: the same rows give the same trees.
@@ -78,7 +79,7 @@ def fit_forest(
     from sklearn.ensemble import GradientBoostingRegressor  # noqa: PLC0415 (as above)
 
     fitted = GradientBoostingRegressor(
-        loss="absolute_error",
+        loss=loss,
         n_estimators=trees,
         learning_rate=rate,
         max_depth=None,
