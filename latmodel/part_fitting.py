@@ -49,7 +49,7 @@ def _fit_product(
     names = kernels_by_name(readings, least=LEAST_ROWS)
     bare = fit_kernels(readings, names=names, sms=sms, bandwidth_gb_s=bandwidth_gb_s)
     bare = _with_splits(bare, readings) if names else bare
-    features, log_ns = _features_unseen(bare, readings)
+    features, log_ns = _features_unseen(bare, readings, chosen=bool(names))
     model = _with_choice(bare, readings) if names else bare
     target = np.log(readings.latency_ns) - log_ns
     return replace(
@@ -91,21 +91,20 @@ def _with_choice(model: ProductModel, readings: OperatorReadings) -> ProductMode
 
 
 def _features_unseen(
-    model: ProductModel, readings: OperatorReadings
+    model: ProductModel, readings: OperatorReadings, *, chosen: bool
 ) -> tuple[dict[str, Floats], Floats]:
     """What the correction learns from: features and log latency, each of shape (n,).
 
-    Each fold's kernels are chosen by a tree that saw the other folds, so that the
-    correction meets wrong choices as often as it will in use.
+    Where a tree chooses the kernel, each fold's are chosen by one that saw the other folds,
+    so that the correction meets wrong choices as often as it will in use.
     """
     width = itemsize(readings.dtype)
-    named = any(readings.kernels)
-    folds = np.random.default_rng(0).integers(_FOLDS if named else 1, size=len(readings))
+    folds = np.random.default_rng(0).integers(_FOLDS if chosen else 1, size=len(readings))
     columns: dict[str, Floats] = {}
     log_ns = np.zeros(len(readings))
     for fold in np.unique(folds):
         here = folds == fold
-        chooser = _with_choice(model, readings.where(~here)) if named else model
+        chooser = _with_choice(model, readings.where(~here)) if chosen else model
         part = readings.where(here)
         costs = chooser.costs_of(product_of(part.kind, part.sizes), width=width)
         log_ns[here] = np.log(model.launch_ns[0] + costs.busy_ns)
