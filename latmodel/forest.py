@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -200,7 +201,7 @@ def _compile(trees: Sequence[Tree]) -> _Compiled:
 
 def _left_leaves(tree: Tree) -> dict[int, tuple[int, int]]:
     """For each test, the half-open range of the leaves in its left branch."""
-    before = np.concatenate([[0], np.cumsum([not name for name in tree.names])]).tolist()
+    before = list(accumulate((not name for name in tree.names), initial=0))
     return {
         index: (before[index], before[tree.rights[index]])
         for index, name in enumerate(tree.names)

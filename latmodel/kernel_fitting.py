@@ -32,6 +32,9 @@ NOISE = 0.03
 MOST_ROWS = 4000
 """Readings that the constants are fitted to: more make them no better, only later."""
 
+SOONEST_NS = 5e5
+"""A power limit acts on work that lasts: one that acts sooner is a cost factor in disguise."""
+
 _CANDIDATES = (
     (256, 128), (128, 256), (128, 128), (64, 128), (128, 64), (64, 64), (64, 32), (32, 64),
     (192, 128), (128, 192), (64, 256), (256, 64), (128, 32),
@@ -188,7 +191,7 @@ def _unpack(model: ProductModel, logs: Floats) -> ProductModel:
         model,
         launch_ns=(launch_ns,),
         bandwidth_gb_s=bandwidth_gb_s,
-        throttle=Throttle(extra=extra, ramp_ns=ramp_ns),
+        throttle=Throttle(extra=extra, ramp_ns=max(ramp_ns, SOONEST_NS)),
         kernels=tuple(kernels),
     )
 
@@ -205,12 +208,10 @@ def _known(model: ProductModel, readings: OperatorReadings) -> Callable[[Product
     """The prediction of readings whose kernels are known."""
     groups = []
     for kernel in model.kernels:
-        own = readings.kernels == kernel.name
-        chosen = readings.where(own)
-        splits = np.maximum(chosen.splits, 1).astype(np.float64)
-        groups.append(
-            _Group(np.flatnonzero(own), product_of(chosen.kind, chosen.sizes), splits)
-        )
+        own = readings.kernels == kernel.name  # none, where a sample missed a rare kernel
+        sizes = {name: size[own] for name, size in readings.sizes.items()}
+        splits = np.maximum(readings.splits[own], 1).astype(np.float64)
+        groups.append(_Group(np.flatnonzero(own), product_of(readings.kind, sizes), splits))
     width = itemsize(readings.dtype)
 
     def predict(at: ProductModel) -> Floats:

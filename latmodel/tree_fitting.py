@@ -77,8 +77,9 @@ def fit_forest(
     rate: float,
     most_leaves: int = MOST_LEAVES,
     least_rows: int = 10,
+    loss: str = "absolute_error",
 ) -> Forest:
-    """Boosted trees for `target` by its absolute error, one of them its median.
+    """Boosted trees for `target`; the first of them is one leaf, its centre.
 
     Each tree sees four fifths of the rows and, at each test, half of the features, which
     is worth a tenth of the error. Deterministic: the same rows give the same trees.
@@ -86,16 +87,18 @@ def fit_forest(
     Args:
         features: by name, each of shape (rows,) or one value; 2 rows or more.
         target: shape (rows,).
-        trees: how many are grown after the median.
+        trees: how many are grown after the centre.
         rate: the share of what is left that each of them adds.
         most_leaves: of each.
         least_rows: of each leaf.
+        loss: scikit-learn's; `absolute_error` aims at the median of the rows that a leaf
+            holds, `squared_error` at their mean.
     """
     from sklearn.ensemble import GradientBoostingRegressor  # noqa: PLC0415 (as above)
 
     matrix = stacked(features)
     fitted = GradientBoostingRegressor(
-        loss="absolute_error",
+        loss=loss,
         n_estimators=trees,
         learning_rate=rate,
         max_depth=None,
@@ -106,13 +109,13 @@ def fit_forest(
         random_state=0,
     )
     fitted.fit(matrix, target)
-    median = float(np.ravel(fitted.init_.constant_)[0])
+    centre = float(np.ravel(fitted.init_.constant_)[0])
     writer = _Writer(features, matrix)
     grown = [
         writer.tree(one.tree_, lambda value: float(round(rate * float(value[0, 0]) / UNIT)))
         for one in fitted.estimators_[:, 0]
     ]
-    return Forest((Tree.parse(f"{median / UNIT:.6g}"), *grown))
+    return Forest((Tree.parse(f"{centre / UNIT:.6g}"), *grown))
 
 
 class _Writer:
