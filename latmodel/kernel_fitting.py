@@ -157,10 +157,12 @@ _KERNEL_WIDTHS = (2.0, 1.0, 2.0, 2.0, 2.0)  # logs; what readings do not tell st
 
 
 def _widths(model: ProductModel) -> Floats:
+    """How far from the start each log may well lie, in the order of `_pack`."""
     return np.array(_SHARED_WIDTHS + _KERNEL_WIDTHS * len(model.kernels))
 
 
 def _pack(model: ProductModel) -> Floats:
+    """The logs of what is fitted: four of all kernels, then five of each."""
     values = [model.launch_ns[0], model.bandwidth_gb_s]
     if model.throttle is not None:  # `_start` makes one
         values += [model.throttle.extra, model.throttle.ramp_ns]
@@ -172,6 +174,7 @@ def _pack(model: ProductModel) -> Floats:
 
 
 def _unpack(model: ProductModel, logs: Floats) -> ProductModel:
+    """The model with constants in place of its own; the inverse of `_pack`."""
     values = np.exp(np.clip(logs, -30.0, 40.0)).tolist()
     launch_ns, bandwidth_gb_s, extra, ramp_ns = values[:4]
     kernels = []
