@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterator
 
 from latmodel.errors import FieldError
 
-__all__ = ["NS_PER", "numbered_cells"]
+__all__ = ["LATENCY", "NS_PER", "numbered_cells", "refused_cell"]
 
 NS_PER = {"latency_ms": 10**6, "latency_us": 10**3, "latency_ns": 1}
 """The columns that may hold a latency, and what one of their unit is in ns."""
+
+LATENCY = re.compile(r"[0-9]+(\.[0-9]*)?([eE][-+]?[0-9]{1,3})?|\.[0-9]+")
+"""How a latency may be written: neither nan nor 1_000, which Python would read."""
 
 
 def numbered_cells(text: str) -> Iterator[tuple[int, list[str]]]:
@@ -39,3 +43,9 @@ def numbered_cells(text: str) -> Iterator[tuple[int, list[str]]]:
             raise FieldError(f"line {number}: not valid CSV: {error}") from None
         if number == 1 or any(cells):
             yield number, cells
+
+
+def refused_cell(number: int, column: str, found: str, allowed: str) -> FieldError:
+    """The error for one cell, a long one cut short; the caller raises it."""
+    shown = repr(found) if len(found) <= 40 else repr(found[:37] + "...")
+    return FieldError(f"line {number}, {column}: found {shown}, allowed is {allowed}")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import re
 import tempfile
+import zlib
 from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import IO, Any
@@ -20,6 +22,7 @@ __all__ = [
     "read_json",
     "read_text",
     "read_yaml",
+    "read_zipped_text",
     "require_target",
     "write_bytes",
     "write_text",
@@ -64,8 +67,8 @@ def data_folder() -> Path:
     return installed if installed.is_dir() else here.parent / "data"
 
 
-def read_text(path: str | os.PathLike[str]) -> str:
-    """A text file of at most `MAX_BYTES`.
+def read_text(path: str | os.PathLike[str], *, most_bytes: int = MAX_BYTES) -> str:
+    """A text file of at most `most_bytes`.
 
     Raises:
         ProfileError: the file cannot be read.
@@ -74,11 +77,32 @@ def read_text(path: str | os.PathLike[str]) -> str:
     place = Path(path)
     try:
         with place.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
+            return _decoded(place, file, most_bytes)
     except OSError as error:
         raise ProfileError(f"{place}: {error.strerror or error}") from None
-    if len(data) > MAX_BYTES:
-        raise FieldError(f"{place}: larger than {MAX_BYTES} bytes")
+
+
+def read_zipped_text(path: str | os.PathLike[str], *, most_bytes: int) -> str:
+    """A gzipped text file of at most `most_bytes` once it is unpacked; no more is unpacked.
+
+    Raises:
+        ProfileError: the file cannot be read.
+        FieldError: it is too large, no whole gzip file, or not UTF-8.
+    """
+    place = Path(path)
+    try:
+        with gzip.open(place, "rb") as file:
+            return _decoded(place, file, most_bytes)
+    except (gzip.BadGzipFile, EOFError, zlib.error):
+        raise FieldError(f"{place}: not a whole gzip file") from None
+    except OSError as error:
+        raise ProfileError(f"{place}: {error.strerror or error}") from None
+
+
+def _decoded(place: Path, file: IO[bytes] | gzip.GzipFile, most_bytes: int) -> str:
+    data = file.read(most_bytes + 1)
+    if len(data) > most_bytes:
+        raise FieldError(f"{place}: larger than {most_bytes} bytes")
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:

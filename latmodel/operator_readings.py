@@ -13,11 +13,11 @@ from latmodel.errors import MeasurementError
 from latmodel.operator_kinds import DIMS, itemsize
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from latmodel.slowdowns import Floats
 
-__all__ = ["OperatorReadings"]
+__all__ = ["OperatorReadings", "joined"]
 
 Bools = npt.NDArray[np.bool_]
 
@@ -88,3 +88,24 @@ class OperatorReadings:
         hashes = [zlib.crc32(",".join(map(str, row)).encode()) for row in rows.tolist()]
         out: Bools = np.array(hashes) % one_in == 0
         return out
+
+
+def joined(parts: Iterable[OperatorReadings]) -> tuple[OperatorReadings, ...]:
+    """One collection per kind and number format, in the order in which each came first."""
+    groups: dict[tuple[str, str], list[OperatorReadings]] = {}
+    for part in parts:
+        groups.setdefault((part.kind, part.dtype), []).append(part)
+    return tuple(
+        OperatorReadings(
+            kind=kind,
+            dtype=dtype,
+            sizes={
+                name: np.concatenate([part.sizes[name] for part in group])
+                for name in DIMS[kind]
+            },
+            latency_ns=np.concatenate([part.latency_ns for part in group]),
+            kernels=np.concatenate([part.kernels for part in group]),
+            splits=np.concatenate([part.splits for part in group]),
+        )
+        for (kind, dtype), group in groups.items()
+    )

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from latmodel.csv_lines import NS_PER, numbered_cells
+from latmodel.csv_lines import LATENCY, NS_PER, numbered_cells, refused_cell
 from latmodel.errors import FieldError
 from latmodel.files import read_text
 from latmodel.measurement import Measurement
@@ -27,7 +27,6 @@ _LONGEST_NS = 3_600 * 10**9
 """An hour; a thousand blocks of it still fit the largest integer that a profile may hold."""
 
 _COUNT = re.compile(r"[1-9][0-9]{0,8}")
-_LATENCY = re.compile(r"[0-9]+(\.[0-9]*)?([eE][-+]?[0-9]{1,3})?|\.[0-9]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +136,7 @@ def _columns(header: list[str]) -> tuple[str, ...]:
     allowed = "part,tokens and one of latency_ms, latency_us, latency_ns"
     units = [name for name in header if name in NS_PER]
     if sorted(header) != sorted(["part", "tokens", *units[:1]]) or not units:
-        raise _refuse(1, "header", ",".join(header), allowed)
+        raise refused_cell(1, "header", ",".join(header), allowed)
     return tuple(header)
 
 
@@ -152,7 +151,7 @@ def _reading(number: int, columns: Sequence[str], cells: list[str], full: int) -
     row = dict(zip(columns, cells, strict=True))
     part = row["part"]
     if part not in PARTS:
-        raise _refuse(number, "part", part, f"one of {', '.join(PARTS)}")
+        raise refused_cell(number, "part", part, f"one of {', '.join(PARTS)}")
     count = _count(number, part, row["tokens"], full)
     unit = next(name for name in columns if name in NS_PER)
     return Reading(part, count, _latency_ns(number, unit, row[unit]))
@@ -162,7 +161,9 @@ def _count(number: int, part: str, text: str, full: int) -> int:
     whole = part in ("ends", "model")
     allowed = f"the full count {full}" if whole else f"a whole number from 1 to {full}"
     if not _COUNT.fullmatch(text) or int(text) > full or (whole and int(text) != full):
-        raise _refuse(number, "tokens", text, f"{allowed} for {part}" if whole else allowed)
+        raise refused_cell(
+            number, "tokens", text, f"{allowed} for {part}" if whole else allowed
+        )
     return int(text)
 
 
@@ -171,14 +172,9 @@ def _latency_ns(number: int, unit: str, text: str) -> int | None:
         return None
     longest = _LONGEST_NS // NS_PER[unit]
     allowed = f"nothing, or a number of {unit[-2:]} of at least 1 ns and at most {longest}"
-    if not _LATENCY.fullmatch(text) or float(text) > longest:
-        raise _refuse(number, unit, text, allowed)
+    if not LATENCY.fullmatch(text) or float(text) > longest:
+        raise refused_cell(number, unit, text, allowed)
     latency_ns = round(Decimal(text) * NS_PER[unit])
     if latency_ns < 1:
-        raise _refuse(number, unit, text, allowed)
+        raise refused_cell(number, unit, text, allowed)
     return latency_ns
-
-
-def _refuse(number: int, column: str, found: str, allowed: str) -> FieldError:
-    shown = repr(found) if len(found) <= 40 else repr(found[:37] + "...")
-    return FieldError(f"line {number}, {column}: found {shown}, allowed is {allowed}")
