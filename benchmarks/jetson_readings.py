@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from latmodel.composing import attention_half, mlp_half
+from latmodel.block_operators import attention_half, mlp_half
 from latmodel.operator_fitting import Reading
 from latmodel.operator_kinds import Operator
 from latmodel.workload import Workload
@@ -27,7 +27,15 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-__all__ = ["MODELS", "Row", "data_folder", "read_segments", "read_squares", "workload"]
+__all__ = [
+    "MODELS",
+    "Row",
+    "data_folder",
+    "read_segments",
+    "read_squares",
+    "read_totals",
+    "workload",
+]
 
 _SHAPES = {  # torchvision's models: tokens, dim, mlp width, depth, patch side
     "vit_b_16": (197, 768, 3072, 12, 16),
@@ -120,6 +128,19 @@ def read_segments(folder: Path, mode: str) -> tuple[float, list[Row]]:
     return harness_ns, rows
 
 
+def read_totals(folder: Path) -> dict[tuple[str, str, str], tuple[float, int]]:
+    """Per mode, model and dtype: the source's sum over its calls in ns, and their number."""
+    with (folder / "jetson" / "agx_orin_vit_totals.csv").open(encoding="utf-8") as file:
+        return {
+            (row["dir"].rpartition("_")[2], row["model"], row["dtype"].lower()): (
+                float(row["total_latency_ms"]) * 1e6,
+                int(row["n_sub"]),
+            )
+            for row in csv.DictReader(file)
+            if row["model"] in MODELS
+        }
+
+
 def read_squares(folder: Path, file: str, sizes: tuple[int, ...]) -> list[Row]:
     """The fp32 products of square matrices in one file of the source, less its floor.
 
@@ -165,8 +186,8 @@ def _reading(model: str, segment: str, dtype: str, latency_ns: float) -> Reading
     """What ran inside one segment; dropout does nothing at inference."""
     shapes = workload(model)
     full = np.array([shapes.tokens])
-    *attention, add = (_alone(operator) for operator in attention_half(shapes, full))
-    norm, mlp_in, gelu, mlp_out, _ = (_alone(operator) for operator in mlp_half(shapes, full))
+    *attention, add = (_alone(use.operator) for use in attention_half(shapes, full))
+    norm, mlp_in, gelu, mlp_out, _ = (_alone(use.operator) for use in mlp_half(shapes, full))
     patches = {
         "rows": shapes.patches,
         "in_features": shapes.patch_inputs,

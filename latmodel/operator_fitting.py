@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from latmodel.slowdowns import Floats
 from latmodel.streams import StreamModel
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 __all__ = ["Reading", "fit", "parameters", "predict_ns", "prior_from_spec", "with_parameters"]
 
@@ -195,7 +196,9 @@ def fit(
         readings: at least one.
         prior: holds every parameter; those not in `spread` stay as they are.
         spread: path of a parameter (see `parameters`) to one standard deviation of its
-            logarithm; 0.1 is "known to 10 %", 1 is "within a factor of about 3".
+            logarithm; 0.1 is "known to 10 %", 1 is "within a factor of about 3". A `*`
+            stands for any part of a path: the parameters that it matches keep their
+            ratios, as "*.bandwidth_gb_s" of one memory does.
         noise: the fraction by which a sound reading may be off.
 
     Returns:
@@ -203,27 +206,43 @@ def fit(
 
     Raises:
         MeasurementError: there are no readings.
-        ProfileError: a path is unknown, or its prior is not above 0.
+        ProfileError: a path is unknown or matched twice, or its prior is not above 0.
     """
     if not readings:
         raise MeasurementError("a fit needs at least one reading")
-    known = parameters(prior)
-    for path in spread:
-        if not known.get(path, 0.0) > 0:
-            raise ProfileError(f"{path}: a fit needs a prior above 0, found {known.get(path)}")
+    moving = _moving(parameters(prior), spread)
     plan = _Plan(readings)
     read = np.array([reading.latency_ns for reading in readings])
-    centre = np.log([known[path] for path in spread])
     width = np.array(list(spread.values()))
 
     def model_at(logs: Floats) -> OperatorModel:
-        return with_parameters(prior, dict(zip(spread, np.exp(logs).tolist(), strict=True)))
+        factors = np.exp(logs).tolist()
+        values = {path: value * factors[index] for path, (index, value) in moving.items()}
+        return with_parameters(prior, values)
 
     def residuals(logs: Floats) -> Floats:
         errors = np.log(plan.predict_ns(model_at(logs)) / read) / noise
         # The square of this is the soft L1 loss; scipy's own would soften the priors too.
         softened = np.sign(errors) * np.sqrt(2.0 * (np.sqrt(1.0 + errors**2) - 1.0))
-        return np.concatenate([softened, (logs - centre) / width])
+        return np.concatenate([softened, logs / width])
 
-    best = least_squares(residuals, centre, xtol=1e-12, ftol=1e-12, gtol=1e-12)
+    start = np.zeros(len(spread))
+    best = least_squares(residuals, start, xtol=1e-12, ftol=1e-12, gtol=1e-12)
     return model_at(best.x)
+
+
+def _moving(known: Mapping[str, float], spread: Iterable[str]) -> dict[str, tuple[int, float]]:
+    """The paths that the fit moves: the index of their entry in `spread`, and their prior."""
+    found: dict[str, tuple[int, float]] = {}
+    for index, pattern in enumerate(spread):
+        matched = [path for path in known if fnmatchcase(path, pattern)]
+        for path in matched or [pattern]:
+            value = known.get(path)
+            if value is None or not value > 0:
+                raise ProfileError(f"{path}: a fit needs a prior above 0, found {value}")
+            if path in found:
+                raise ProfileError(
+                    f"{path}: two entries of the spread match it, allowed is one"
+                )
+            found[path] = (index, value)
+    return found

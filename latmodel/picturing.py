@@ -49,7 +49,7 @@ def picture_of_profile(
 
     >>> import latmodel
     >>> picture_of_profile(latmodel.read_profile("jetson"), batch=8).steps[0].words
-    '32→33 +26 %'
+    '32→33 +32 %'
     """
     found = _measured(profile, model, batch, dtype)
     if len(found) > 1:

@@ -1,4 +1,4 @@
-"""A profile small enough for paper: its file as text, as a value, and a whole curve."""
+"""Profiles small enough for paper: as text and as values, of curves and of operators."""
 
 from __future__ import annotations
 
@@ -6,12 +6,26 @@ from pathlib import Path
 
 from latmodel.curve import Curve
 from latmodel.environment import Environment
+from latmodel.forest import Forest
+from latmodel.kernels import Kernel
 from latmodel.measurement import Measurement
+from latmodel.operator_kinds import Span
+from latmodel.operators import OperatorModel
+from latmodel.products import ProductModel
 from latmodel.profile import DeviceProfile, ErrorFigure, Provenance
+from latmodel.streams import StreamModel
+from latmodel.trees import Tree
 from latmodel.workload import Workload
 from latmodel.workload_curves import WorkloadCurves
 
-__all__ = ["PAPER", "PAPER_TEXT", "PAPER_VIT", "WHOLE"]
+__all__ = [
+    "OPERATORS_TEXT",
+    "PAPER",
+    "PAPER_OPERATORS",
+    "PAPER_TEXT",
+    "PAPER_VIT",
+    "WHOLE",
+]
 
 PAPER_TEXT = Path(__file__).with_name("paper.yaml").read_text(encoding="utf-8")
 
@@ -72,4 +86,50 @@ WHOLE = WorkloadCurves(
     blocks=_measured(22, 30, 55, 80),
     mlps=_measured(10, 21, 31, 41),
     cut=_measured(7, 8, 9, 10),
+)
+
+OPERATORS_TEXT = Path(__file__).with_name("paper_operators.yaml").read_text(encoding="utf-8")
+
+PAPER_OPERATORS = DeviceProfile(
+    name="paper_operators",
+    device="Paper Board, 10 W",
+    confidence="medium",
+    provenance=(Provenance(source="counted by hand", licence="CC0", measured="everything"),),
+    errors=(
+        ErrorFigure(what="linears", mean_percent=4.0, rows=20),
+        ErrorFigure(what="streams", mean_percent=1.5, rows=12),
+    ),
+    operators=OperatorModel(
+        mode="graph",
+        gap_ns=1500.0,
+        dispatch_ns=20000.0,
+        patch_factor=1.5,
+        products=(
+            ProductModel(
+                kinds=("linear", "bmm"),
+                dtypes=("fp16",),
+                sms=4,
+                bandwidth_gb_s=60.0,
+                launch_ns=(2000.0, 2500.0),
+                kernels=(
+                    Kernel(name="16x32", tile_rows=16, tile_columns=32, element_ns=11.0),
+                    Kernel(name="64x64", tile_rows=64, tile_columns=64, element_ns=20.0),
+                ),
+                choice=Tree.parse("rows<=16 0 1"),
+                correction=Forest.parse(["rows<=9 1178 -1054"]),
+                relative_error=0.1,
+                fitted=(Span("rows", 8, 4096),),
+            ),
+        ),
+        streams=(
+            StreamModel(
+                kinds=("softmax", "norm", "gelu", "add"),
+                dtypes=("fp16",),
+                sms=4,
+                bandwidth_gb_s=50.0,
+                launch_ns=(2000.0, 2000.0, 1500.0, 1500.0),
+                relative_error=0.02,
+            ),
+        ),
+    ),
 )

@@ -12,7 +12,7 @@ from latmodel.catalogue import read_profile, shipped_profiles, write_profile
 from latmodel.errors import FieldError, LatmodelError, ProfileError, UnknownProfileError
 from latmodel.profile import DeviceProfile
 from latmodel.table import LatencyTable
-from tests.latmodel.golden import PAPER, PAPER_TEXT
+from tests.latmodel.golden import OPERATORS_TEXT, PAPER, PAPER_OPERATORS, PAPER_TEXT
 from tests.latmodel.strategies import profiles
 
 
@@ -45,9 +45,17 @@ def test_the_golden_file_is_the_golden_value(paper: Path) -> None:
     assert read_profile(str(paper)) == PAPER
 
 
-def test_writing_what_was_read_gives_the_file_byte_for_byte(paper: Path) -> None:
+@pytest.mark.parametrize("text", [PAPER_TEXT, OPERATORS_TEXT], ids=["curves", "operators"])
+def test_writing_what_was_read_gives_the_file_byte_for_byte(paper: Path, text: str) -> None:
+    paper.write_text(text, encoding="utf-8")
     write_profile(paper, read_profile(paper))
-    assert paper.read_text(encoding="utf-8") == PAPER_TEXT
+    assert paper.read_text(encoding="utf-8") == text
+
+
+def test_the_golden_operators_are_the_golden_value(tmp_path: Path) -> None:
+    place = tmp_path / "paper_operators.yaml"
+    place.write_text(OPERATORS_TEXT, encoding="utf-8")
+    assert read_profile(place) == PAPER_OPERATORS
 
 
 @given(profile=profiles("drawn"))
@@ -431,6 +439,35 @@ def test_a_shipped_profile_is_found_from_any_folder_with_or_without_ending() -> 
     assert read_profile("jetson.yaml").name == "jetson"
 
 
+@pytest.mark.parametrize(
+    ("asked", "name"),
+    [
+        ("JETSON", "jetson"),
+        ("H-200", "h200"),
+        ("h_200.yaml", "h200"),
+        ("Jetson.YAML", "jetson"),
+        ("jetson-agx-orin", "jetson"),
+        ("Jetson AGX Orin", "jetson"),
+        ("jetson_agx_orin.yaml", "jetson"),
+    ],
+)
+@pytest.mark.usefixtures("shipped")
+def test_case_and_punctuation_of_a_shipped_name_do_not_matter(asked: str, name: str) -> None:
+    assert read_profile(asked).name == name
+
+
+def test_another_name_is_no_name_where_its_profile_does_not_ship(shipped: Path) -> None:
+    (shipped / "jetson.yaml").unlink()
+    with pytest.raises(UnknownProfileError):
+        read_profile("jetson-agx-orin")
+
+
+def test_a_profile_of_the_name_itself_comes_before_another_name(shipped: Path) -> None:
+    (shipped / "jetson-agx-orin.yaml").write_text(PAPER_TEXT, encoding="utf-8")
+    assert read_profile("jetson_agx_orin").name == "jetson-agx-orin"
+    assert read_profile("jetson").name == "jetson"
+
+
 @pytest.mark.usefixtures("shipped")
 def test_a_file_here_comes_before_a_shipped_one() -> None:
     Path("jetson.yaml").write_text("format: 2\n")
@@ -474,7 +511,7 @@ def test_a_name_too_long_for_a_file_is_unknown() -> None:
 
 
 @pytest.mark.usefixtures("shipped")
-@pytest.mark.parametrize("asked", ["", ".", "\0", "..", "/", "*"])
+@pytest.mark.parametrize("asked", ["", ".", "\0", "..", "/", "*", "-", ".yaml"])
 def test_names_that_are_none_are_refused(asked: str) -> None:
     with pytest.raises(ProfileError):
         read_profile(asked)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -54,14 +55,14 @@ def readings(script: Any) -> Any:
 
 @pytest.fixture(scope="module")
 def found(script: Any, readings: Any) -> Any:
-    return script.held_out(readings, script.fit_maxn)
+    return script.held_out(readings, script.MAXN)
 
 
 def test_the_profile_is_what_the_script_makes(
     shipped: DeviceProfile, script: Any, readings: Any, found: Any
 ) -> None:
     """Words and structure exactly; numbers to 1 %, which other versions of scipy keep."""
-    made = script.profile(readings, found)
+    made = script.profile(readings, script.MAXN, found)
     assert made.operators is not None
     assert shipped.operators is not None
     assert parameters(shipped.operators) == pytest.approx(parameters(made.operators), rel=0.01)
@@ -75,7 +76,9 @@ def test_the_profile_is_what_the_script_makes(
 def test_the_stated_errors_are_those_of_rows_never_fitted(
     shipped: DeviceProfile, script: Any, readings: Any, found: Any
 ) -> None:
-    for stated, again in zip(shipped.errors, script.figures(readings, found), strict=True):
+    for stated, again in zip(
+        shipped.errors, script.figures(readings, script.MAXN, found), strict=True
+    ):
         assert (stated.what, stated.rows) == (again.what, again.rows)
         assert stated.mean_percent == pytest.approx(again.mean_percent, abs=0.2)
 
@@ -83,26 +86,19 @@ def test_the_stated_errors_are_those_of_rows_never_fitted(
 def test_held_out_rows_are_held_out(script: Any, readings: Any, found: Any) -> None:
     """Readings ten times too long for one model must not move what is said of it."""
     spoiled = readings._replace(
-        **{
+        rows={
             mode: [
-                row
-                if row.model != "vit_l_16"
-                else script.Row(
-                    row.model,
-                    row.segment,
-                    row.times,
-                    type(row.reading)(
-                        operators=row.reading.operators,
-                        dtype=row.reading.dtype,
-                        latency_ns=row.reading.latency_ns * 10,
-                    ),
+                replace(
+                    row, reading=replace(row.reading, latency_ns=row.reading.latency_ns * 10)
                 )
-                for row in getattr(readings, mode)
+                if row.model == "vit_l_16"
+                else row
+                for row in rows
             ]
-            for mode in ("maxn", "watt_30")
+            for mode, rows in readings.rows.items()
         }
     )
-    model = script.fit_maxn(spoiled, "vit_l_16")
+    model = script.fit_mode(spoiled, script.MAXN, "vit_l_16")
     expected = [guess.predicted_ns for guess in found if guess.row.model == "vit_l_16"]
     rows = [guess.row for guess in found if guess.row.model == "vit_l_16"]
     assert [g.predicted_ns for g in script.guesses(model, rows)] == pytest.approx(expected)
@@ -111,7 +107,7 @@ def test_held_out_rows_are_held_out(script: Any, readings: Any, found: Any) -> N
 def test_the_fit_beats_a_fitted_roofline_on_models_held_out(
     script: Any, readings: Any, found: Any
 ) -> None:
-    roofline = script.held_out(readings, script.fit_roofline)
+    roofline = script.held_out(readings, script.MAXN, script.fit_roofline)
     for dtype in ("fp32", "fp16", "bf16"):
         ours, theirs = (
             script.mean_percent(script.heavy(each, dtype)) for each in (found, roofline)
@@ -125,7 +121,10 @@ def test_the_profile_owns_up(shipped: DeviceProfile) -> None:
     assert "b6c5e82" in shipped.provenance[0].source
     assert shipped.provenance[0].licence == "MIT"
     assert shipped.operators is not None
-    assert shipped.operators.fitted_rows == (50, 197)
+    linear = shipped.operators.fitted("linear")
+    assert [(s.low, s.high) for s in linear] == [(49, 197), (768, 4096), (768, 4096)]
+    attention = shipped.operators.fitted("attention")
+    assert [(s.low, s.high) for s in attention] == [(50, 197)] * 3
 
 
 @pytest.mark.parametrize("dtype", ["fp32", "fp16", "bf16"])
@@ -133,11 +132,9 @@ def test_deit_small_is_bound_by_its_launches(shipped: DeviceProfile, dtype: str)
     """At batch 1 the host is slower than the device: nothing that is cut saves time."""
     assert shipped.operators is not None
     table = shipped.table(DEIT_S.at(dtype=dtype))
-    launch = shipped.operators.launch_ns
-    block = (
-        2 * launch.norm + 4 * launch.linear + launch.attention + launch.gelu + 2 * launch.add
-    )
-    assert 12 * block < table.dense_ns < 1.1 * 12 * block
+    times = {"norm": 2, "linear": 4, "attention": 1, "gelu": 1, "add": 2}
+    block = sum(n * shipped.operators.launch_of(kind, dtype=dtype) for kind, n in times.items())
+    assert 12 * block < table.dense_ns < 1.15 * 12 * block
     assert np.all(table.segment_ns[0] >= block)
 
 

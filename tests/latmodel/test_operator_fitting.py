@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from latmodel.errors import MeasurementError, ProfileError
-from latmodel.kernels import Throttle
 from latmodel.operator_fitting import (
     Reading,
     fit,
@@ -19,7 +18,8 @@ from latmodel.operator_fitting import (
     prior_from_spec,
     with_parameters,
 )
-from latmodel.operator_kinds import Operator
+from latmodel.operator_kinds import Operator, Span
+from latmodel.slowdowns import Governor
 
 if TYPE_CHECKING:
     from latmodel.operators import OperatorModel
@@ -27,23 +27,37 @@ if TYPE_CHECKING:
 PRIOR = prior_from_spec(
     sms=16, bandwidth_gb_s=200.0, peak_gflops={("fp32",): 5000.0}, launch_ns=40_000.0
 )
+ELEMENT = "products.0.kernels.0.element_ns"
+FIRST = "products.0.kernels.0.first_element_ns"
+LINEAR = "products.0.launch_ns.0"
+NORM, GELU = "streams.0.launch_ns.1", "streams.0.launch_ns.2"
+BANDWIDTH = "products.0.bandwidth_gb_s"
+
+
+def governed(ramp_ns: float) -> OperatorModel:
+    """The prior under a governor."""
+    governor = Governor(extra=2.0, ramp_ns=ramp_ns)
+    return replace(PRIOR, products=(replace(PRIOR.products[0], governor=governor),))
+
+
 PLANTED = with_parameters(
-    replace(PRIOR, throttle=Throttle(extra=2.0, ramp_ns=100e3)),
+    governed(100e3),
     {
-        "launch_ns.linear": 55_000.0,
-        "launch_ns.norm": 30_000.0,
-        "kernels.0.element_ns": 61.0,
-        "kernels.0.first_element_ns": 22.0,
-        "bandwidth_gb_s": 150.0,
+        LINEAR: 55_000.0,
+        NORM: 30_000.0,
+        ELEMENT: 61.0,
+        FIRST: 22.0,
+        BANDWIDTH: 150.0,
+        "streams.0.bandwidth_gb_s": 150.0,
     },
 )
 SPREAD = {
-    "launch_ns.linear": 0.5,
-    "launch_ns.norm": 0.5,
-    "kernels.0.element_ns": 0.5,
-    "kernels.0.first_element_ns": 1.0,
-    "bandwidth_gb_s": 0.5,
-    "throttle.ramp_ns": 1.0,
+    LINEAR: 0.5,
+    NORM: 0.5,
+    ELEMENT: 0.5,
+    FIRST: 1.0,
+    "*.bandwidth_gb_s": 0.5,
+    "products.0.governor.ramp_ns": 1.0,
 }
 
 
@@ -72,7 +86,7 @@ def planted_readings(noise: float, *, compound: bool) -> list[Reading]:
 
 
 def start() -> OperatorModel:
-    return replace(PRIOR, throttle=Throttle(extra=2.0, ramp_ns=300e3))
+    return governed(300e3)
 
 
 @pytest.mark.parametrize("compound", [False, True])
@@ -80,13 +94,13 @@ def test_planted_parameters_are_found_under_noise(compound: bool) -> None:
     """5 % noise on each reading: each parameter that the readings determine, to 10 %."""
     model = fit(planted_readings(0.05, compound=compound), prior=start(), spread=SPREAD)
     found, truth = parameters(model), parameters(PLANTED)
-    for path in ("kernels.0.element_ns", "bandwidth_gb_s"):
+    for path in (ELEMENT, BANDWIDTH, "streams.0.bandwidth_gb_s"):
         assert found[path] == pytest.approx(truth[path], rel=0.10), path
     # A linear is never read without a norm: only the sum of their launches can be known.
-    launches = [sum(p[f"launch_ns.{k}"] for k in ("linear", "norm")) for p in (found, truth)]
+    launches = [p[LINEAR] + p[NORM] for p in (found, truth)]
     assert launches[0] == pytest.approx(launches[1], rel=0.10)
     if not compound:
-        assert found["launch_ns.norm"] == pytest.approx(truth["launch_ns.norm"], rel=0.10)
+        assert found[NORM] == pytest.approx(truth[NORM], rel=0.10)
 
 
 def test_a_tenth_of_wild_readings_changes_little() -> None:
@@ -97,8 +111,8 @@ def test_a_tenth_of_wild_readings_changes_little() -> None:
         for index, reading in enumerate(readings)
     ]
     found = parameters(fit(wild, prior=start(), spread=SPREAD))
-    assert found["kernels.0.element_ns"] == pytest.approx(61.0, rel=0.10)
-    assert found["bandwidth_gb_s"] == pytest.approx(150.0, rel=0.10)
+    assert found[ELEMENT] == pytest.approx(61.0, rel=0.10)
+    assert found[BANDWIDTH] == pytest.approx(150.0, rel=0.10)
 
 
 def test_predictions_hold_on_shapes_never_read() -> None:
@@ -113,33 +127,40 @@ def test_predictions_hold_on_shapes_never_read() -> None:
 def test_what_the_readings_do_not_determine_stays_at_the_prior() -> None:
     readings = [Reading(operators=(norm(8, 8),), dtype="fp32", latency_ns=30_000.0)]
     found = parameters(fit(readings, prior=start(), spread=SPREAD))
-    assert found["kernels.0.element_ns"] == pytest.approx(
-        parameters(PRIOR)["kernels.0.element_ns"], rel=1e-6
-    )
-    assert found["launch_ns.norm"] == pytest.approx(30_000, rel=0.02)
-    assert found["launch_ns.gelu"] == 40_000.0
+    assert found[ELEMENT] == pytest.approx(parameters(PRIOR)[ELEMENT], rel=1e-6)
+    assert found[NORM] == pytest.approx(30_000, rel=0.02)
+    assert found[GELU] == 40_000.0
 
 
 def test_the_surer_of_two_priors_yields_less() -> None:
     """100 us read where 80 were expected: the extra goes where less was known."""
     parts = (linear(1, 1, 1), norm(1, 1))
     readings = [Reading(operators=parts, dtype="fp32", latency_ns=100_000.0)]
-    spread = {"launch_ns.linear": 0.01, "launch_ns.norm": 1.0}
+    spread = {LINEAR: 0.01, NORM: 1.0}
     found = parameters(fit(readings, prior=PRIOR, spread=spread))
-    assert found["launch_ns.linear"] == pytest.approx(40_000, rel=0.01)
-    assert found["launch_ns.norm"] == pytest.approx(60_000, rel=0.03)
+    assert found[LINEAR] == pytest.approx(40_000, rel=0.01)
+    assert found[NORM] == pytest.approx(60_000, rel=0.03)
 
 
-def test_the_fit_is_deterministic_and_states_its_range() -> None:
+def test_the_fit_is_deterministic_and_keeps_the_stated_range() -> None:
     readings = planted_readings(0.05, compound=True)
-    model = fit(readings, prior=start(), spread=SPREAD)
-    assert model == fit(readings, prior=start(), spread=SPREAD)
-    for name, fitted in (
-        ("rows", model.fitted_rows),
-        ("in_features", model.fitted_reduction),
-    ):
-        sizes = np.array([reading.operators[0].dims[name] for reading in readings])
-        assert fitted == (sizes.min(), sizes.max())
+    part = replace(start().products[0], fitted=(Span("rows", 16, 4096),))
+    prior = replace(start(), products=(part,))
+    model = fit(readings, prior=prior, spread=SPREAD)
+    assert model == fit(readings, prior=prior, spread=SPREAD)
+    assert model.products[0].fitted == (Span("rows", 16, 4096),)
+
+
+def test_parameters_matched_by_one_entry_keep_their_ratio() -> None:
+    """Norms alone, at 150 GB/s: the products' bandwidth moves as the streams' does."""
+    readings = [
+        Reading(operators=(norm(rows, 4096),), dtype="fp32", latency_ns=rows * 4096 * 8 / 150)
+        for rows in (30_000, 60_000)
+    ]
+    prior = with_parameters(PRIOR, {BANDWIDTH: 100.0, NORM: 0.0})
+    found = parameters(fit(readings, prior=prior, spread={"*.bandwidth_gb_s": 0.5}))
+    assert found["streams.0.bandwidth_gb_s"] == pytest.approx(150.0, rel=0.01)
+    assert found[BANDWIDTH] == pytest.approx(found["streams.0.bandwidth_gb_s"] / 2)
 
 
 def test_a_compound_reading_is_the_sum_of_its_operators() -> None:
@@ -151,7 +172,7 @@ def test_a_compound_reading_is_the_sum_of_its_operators() -> None:
 
 def test_the_specification_gives_a_tile_at_a_share_of_the_peak() -> None:
     """64 x 64 x 2 operations at 0.6 of 5000 / 16 GFLOP/s: 43.7 ns per element."""
-    assert PRIOR.kernels[0].element_ns == pytest.approx(64 * 64 * 2 * 16 / (0.6 * 5000))
+    assert parameters(PRIOR)[ELEMENT] == pytest.approx(64 * 64 * 2 * 16 / (0.6 * 5000))
 
 
 def test_parameters_go_out_and_come_back() -> None:
@@ -163,12 +184,16 @@ def test_parameters_go_out_and_come_back() -> None:
     ("spread", "message"),
     [
         (
-            {"kernels.0.wave_ns": 1.0},
-            "kernels.0.wave_ns: a fit needs a prior above 0, found 0.0",
+            {"products.0.kernels.0.wave_ns": 1.0},
+            "products.0.kernels.0.wave_ns: a fit needs a prior above 0, found 0.0",
         ),
         (
-            {"kernels.7.wave_ns": 1.0},
-            "kernels.7.wave_ns: a fit needs a prior above 0, found None",
+            {"kernels.7.*": 1.0},
+            "kernels.7.*: a fit needs a prior above 0, found None",
+        ),
+        (
+            {"*.bandwidth_gb_s": 1.0, "streams.*.bandwidth_gb_s": 1.0},
+            "streams.0.bandwidth_gb_s: two entries of the spread match it, allowed is one",
         ),
     ],
 )

@@ -12,7 +12,7 @@ from latmodel.errors import LatmodelError
 from optimizer.cli.optimize import optimize
 from optimizer.errors import OptimizerError
 from optimizer.saving import read_plan
-from tests.optimizer.devices import staircase_profile
+from tests.optimizer.devices import operator_profile, staircase_profile
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -45,6 +45,26 @@ def test_a_budget_gives_a_schedule(command: Run, profile: Path) -> None:
     assert status == 0
     for part in ("proved optimal", "24.50 ms", "20.00 ms", "a made-up device", "a formula"):
         assert part in out
+
+
+def test_a_mode_and_a_dtype_that_was_not_asked_for_are_said(
+    command: Run, tmp_path: Path
+) -> None:
+    path = tmp_path / "operators.yaml"
+    write_profile(path, operator_profile())
+    options = ("--budget", "80%", "--device-profile", path, "--model", "test_vit")
+    status, out, err = command(*options, "--mode", "graph")
+    assert status == 0
+    assert out.startswith("test_vit, batch 1, fp16, on a made-up device\n")
+    assert "operator model (graph: " in out
+    assert err.startswith("dtype fp16: profile 'operators' does not know fp32\n")
+    assert "does not know" not in command(*options, "--dtype", "fp16")[2]
+
+
+def test_a_mode_cannot_change_what_a_schedule_holds(command: Run) -> None:
+    status, out, err = command("--schedule", "x.yaml", "--mode", "sum")
+    assert (status, out) == (2, "")
+    assert "--mode cannot change what --schedule holds; leave one out" in err
 
 
 def test_a_loose_budget_says_so(command: Run, profile: Path) -> None:

@@ -10,7 +10,7 @@ from optimizer.errors import BudgetError, ProblemError
 from optimizer.optimizing import optimize, problem_for
 from optimizer.solution import Status
 from optimizer.solvers.exhaustive import exhaustive
-from tests.optimizer.devices import TINY, profile_of, staircase_profile
+from tests.optimizer.devices import TINY, operator_profile, profile_of, staircase_profile
 
 PROFILE = staircase_profile()
 """Dense: 6 blocks of 4 tiles (the last attention-free), 4 ms each, and 0.5 ms of ends."""
@@ -100,6 +100,26 @@ def test_profile_warnings_are_repeated() -> None:
     profile = profile_of(TINY, {1: 100, 101: 300}, warnings=("handle with care",))
     plan = optimize("test_vit", budget_ms=1000, profile=profile)
     assert plan.warnings[0] == "handle with care"
+
+
+@pytest.mark.parametrize("mode", ["eager", "graph", "sum"])
+def test_a_plan_is_made_in_the_mode_asked_for(mode: str) -> None:
+    profile = operator_profile()
+    plan = optimize("test_vit", budget=Budget.parse("80%"), profile=profile, mode=mode)
+    table = profile.table(TINY.at(dtype="fp16"), mode=mode)
+    assert plan.dense_ns == table.dense_ns
+    assert plan.predicted_ns == table.latency_ns(plan.schedule.tokens)
+    assert f"operator model ({mode}: " in plan.provenance[0]
+
+
+def test_a_mode_is_not_what_a_curve_can_answer() -> None:
+    with pytest.raises(ProfileError, match=r"^profile 'made-up' has curves only, no operator "):
+        optimize("test_vit", budget_ms=20, profile=PROFILE, mode="graph")
+
+
+def test_the_default_dtype_is_one_that_the_profile_knows() -> None:
+    assert optimize("test_vit", budget_ms=1e3, profile=PROFILE).dtype == "fp32"
+    assert optimize("test_vit", budget_ms=1e3, profile=operator_profile()).dtype == "fp16"
 
 
 @pytest.mark.parametrize(
