@@ -192,12 +192,10 @@ def _known(model: ProductModel, readings: OperatorReadings) -> Callable[[Product
     """The prediction of readings whose kernels are known."""
     groups = []
     for kernel in model.kernels:
-        own = readings.kernels == kernel.name
-        chosen = readings.where(own)
-        splits = np.maximum(chosen.splits, 1).astype(np.float64)
-        groups.append(
-            _Group(np.flatnonzero(own), product_of(chosen.kind, chosen.sizes), splits)
-        )
+        own = readings.kernels == kernel.name  # none, where a sample missed a rare kernel
+        sizes = {name: size[own] for name, size in readings.sizes.items()}
+        splits = np.maximum(readings.splits[own], 1).astype(np.float64)
+        groups.append(_Group(np.flatnonzero(own), product_of(readings.kind, sizes), splits))
     width = itemsize(readings.dtype)
 
     def predict(at: ProductModel) -> Floats:

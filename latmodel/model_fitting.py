@@ -93,12 +93,9 @@ def fit_parts(
     Raises:
         MeasurementError: a kind and dtype stand twice, or too few shapes can be held out.
     """
-    seen: set[tuple[str, str]] = set()
+    _require_enough(readings)  # before the minutes that a fit may take
     parts, errors = [], []
     for one in readings:
-        if (one.kind, one.dtype) in seen:
-            raise MeasurementError(f"{one.kind} in {one.dtype} stands twice: join the readings")
-        seen.add((one.kind, one.dtype))
         if on_part is not None:
             on_part(f"{one.kind} in {one.dtype}, {len(one)} readings")
         held_out = _held_out(one, sms=sms, bandwidth_gb_s=bandwidth_gb_s)
@@ -108,13 +105,22 @@ def fit_parts(
     return tuple(parts), tuple(errors)
 
 
+def _require_enough(readings: Sequence[OperatorReadings]) -> None:
+    seen: set[tuple[str, str]] = set()
+    for one in readings:
+        if (one.kind, one.dtype) in seen:
+            raise MeasurementError(f"{one.kind} in {one.dtype} stands twice: join the readings")
+        seen.add((one.kind, one.dtype))
+        hidden = one.held_out().sum()
+        if hidden < LEAST_HELD_OUT:
+            raise MeasurementError(
+                f"{one.kind} in {one.dtype}: {len(one)} readings leave {hidden} shapes to "
+                f"hold out, at least {LEAST_HELD_OUT} are needed; read about 100 shapes"
+            )
+
+
 def _held_out(one: OperatorReadings, *, sms: int, bandwidth_gb_s: float) -> HeldOut:
     hidden = one.held_out()
-    if hidden.sum() < LEAST_HELD_OUT:
-        raise MeasurementError(
-            f"{one.kind} in {one.dtype}: {len(one)} readings leave {hidden.sum()} shapes to "
-            f"hold out, at least {LEAST_HELD_OUT} are needed; read about 100 shapes"
-        )
     part = fit_part(one.where(~hidden), sms=sms, bandwidth_gb_s=bandwidth_gb_s)
     unseen = one.where(hidden)
     return HeldOut(

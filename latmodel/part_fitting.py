@@ -63,8 +63,9 @@ def _with_splits(model: ProductModel, readings: OperatorReadings) -> ProductMode
     """Each kernel with a tree that tells how it splits the reduction."""
     kernels = []
     for kernel in model.kernels:
-        own = readings.where((readings.kernels == kernel.name) & (readings.splits > 0))
-        if len(own.latency_ns) and np.any(own.splits > 1):
+        ran = readings.kernels == kernel.name
+        if np.any(readings.splits[ran] > 1):
+            own = readings.where(ran & (readings.splits > 0))
             features = model.features_of(product_of(own.kind, own.sizes))
             tree = fit_whole_numbers(features, own.splits, most_leaves=_SPLIT_LEAVES)
             kernel = replace(kernel, split_choice=tree)  # noqa: PLW2901

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from latmodel.cli.fit_operators import fit_operators_
 from latmodel.cli.import_ import import_
 from latmodel.cli.plan import plan
 from latmodel.cli.plot import plot
@@ -28,7 +29,7 @@ def latmodel(ctx: click.Context, /) -> None:
         click.echo(ctx.get_help())
 
 
-for command in (import_, plan, plot, predict, probe, profiles):
+for command in (fit_operators_, import_, plan, plot, predict, probe, profiles):
     latmodel.add_command(command)
 
 

@@ -225,12 +225,14 @@ def test_a_zipped_file_is_read_like_a_plain_one(tmp_path: Path) -> None:
          "header; a decimal comma is not allowed"),
         ("it.csv", b"\n" * 1001, "larger than 1000 bytes"),
         ("it.csv.gz", gzip.compress(b"\n" * 1001), "larger than 1000 bytes"),
+        ("it.csv.gz", gzip.compress(b"\n" * 10**6)[:-9], "larger than 1000 bytes"),
         ("it.csv.gz", gzip.compress(MIXED.encode())[:-9], "not a whole gzip file"),
         ("it.csv.gz", MIXED.encode(), "not a whole gzip file"),
         ("it.csv.gz", gzip.compress(MIXED.encode())[:12] + b"\xff" * 50,
          "not a whole gzip file"),
     ],
-    ids=["not UTF-8", "malformed", "huge", "bomb", "cut short", "plain", "broken"],
+    ids=["not UTF-8", "malformed", "huge", "bomb", "unpacked no further",
+         "cut short", "plain", "broken"],
 )  # fmt: skip
 def test_errors_name_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, data: bytes, message: str
