@@ -18,14 +18,14 @@ Load = Callable[[str], Any]
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def readings(kind: str, shapes: Sequence[tuple[int, ...]], dtype: str = "fp32") -> OperatorReadings:
+def readings(kind: str, shapes: Sequence[tuple[int, ...]]) -> OperatorReadings:
     """Each shape once; a latency of 100 ns, 200 ns and so on."""
     columns = np.array(shapes, dtype=np.float64).T
     return OperatorReadings(
         kind=kind,
-        dtype=dtype,
+        dtype="fp32",
         sizes=dict(zip(DIMS[kind], columns, strict=True)),
-        latency_ns=100.0 * np.arange(1, len(shapes) + 1),
+        latency_ns=np.arange(1, len(shapes) + 1) * np.float64(100.0),
         kernels=np.full(len(shapes), ""),
         splits=np.zeros(len(shapes), dtype=np.int64),
     )
@@ -47,6 +47,7 @@ def test_a_layer_is_held_out_with_all_its_row_counts(fits: Any) -> None:
     hidden = fits.layers(readings("linear", shapes), one_in=2)
     assert hidden[:400].tolist() == hidden[400:].tolist()
     assert 0.4 < np.mean(hidden) < 0.6
+    assert {0, 1} == set(hidden[:20].tolist()) == set(hidden[:400:20].tolist())
 
 
 def test_splits_hide_what_they_say(fits: Any) -> None:

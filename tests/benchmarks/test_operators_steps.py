@@ -53,14 +53,14 @@ def test_a_step_is_relative_to_its_first_reading(steps: Any) -> None:
 def test_signs_by_direction_and_size(steps: Any) -> None:
     """Five of six are large; nothing foreseen is wrong, and so is what goes the other way."""
     read = np.array([0.10, 0.20, 0.40, -0.10, -0.20, 0.08])
-    said = np.array([0.01, 0.30, 0.00, -0.02, 0.06, -0.50])
+    said = np.array([0.04, 0.30, 0.00, -0.02, 0.06, -0.50])
     found = steps.signs(said, read)
     assert (found.steps, found.right, found.up, found.down) == pytest.approx(
         (5, 60.0, 200 / 3, 50.0)
     )
     assert found.by_size == (100.0, 50.0, 0.0)
-    # In the measured direction: 1, 30, 0, 2 and -6 %.
-    assert (found.read, found.said) == pytest.approx((20.0, 1.0))
+    # In the measured direction: 4, 30, 0, 2 and -6 %.
+    assert (found.read, found.said) == pytest.approx((20.0, 2.0))
 
 
 def test_no_large_step_leaves_no_share(steps: Any) -> None:
