@@ -6,10 +6,12 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-__all__ = ["Clocks", "ask", "read_clocks"]
+from latmodel.environment import Environment
+
+__all__ = ["Clocks", "ask", "read_clocks", "with_clocks"]
 
 Ask = Callable[[Sequence[str]], str]
 """Runs a program and gives what it prints; "" where it is missing or fails."""
@@ -68,6 +70,27 @@ def read_clocks(device: str, *, on_cpu: bool, root: Path = Path("/"), ask: Ask =
     board = _jetson_mode(root)
     found = _cpu(root, ask) if on_cpu else _gpu(device, root, ask)
     return Clocks(found.mhz, board or found.power_mode)
+
+
+def with_clocks(
+    environment: Environment, clocks: Callable[[Environment], Clocks] | None = None
+) -> Environment:
+    """The environment with what the runtime did not know of the device's clocks.
+
+    Args:
+        environment: of a runtime.
+        clocks: reads the clocks; by default `read_clocks`.
+    """
+    found = (clocks or _clocks_of)(environment)
+    return replace(
+        environment,
+        clock_mhz=environment.clock_mhz or found.mhz,
+        power_mode=environment.power_mode or found.power_mode,
+    )
+
+
+def _clocks_of(environment: Environment) -> Clocks:
+    return read_clocks(environment.device, on_cpu=environment.threads > 0)
 
 
 def _cpu(root: Path, ask: Ask) -> Clocks:

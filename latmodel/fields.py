@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from latmodel.errors import FieldError
 
-__all__ = ["Fields"]
+__all__ = ["Fields", "shown"]
 
 _Value = TypeVar("_Value")
 
@@ -31,13 +31,18 @@ _KINDS = {
 }
 
 
+def shown(value: object) -> str:
+    """A value for a message: text is quoted, what is long is cut."""
+    text = repr(value)
+    return text if len(text) <= 40 else text[:37] + "..."
+
+
 def _describe(value: object) -> str:
-    """What was found, in the reader's words: text is quoted, long values are cut."""
+    """What was found, in the reader's words."""
     kind = _KINDS.get(type(value), type(value).__name__)
     if value is None or isinstance(value, (list, dict)):
         return kind
-    shown = repr(value)
-    return f"{kind} {shown if len(shown) <= 40 else shown[:37] + '...'}"
+    return f"{kind} {shown(value)}"
 
 
 class Fields:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from latmodel.errors import ProfileError
+from latmodel.errors import FieldError, ProfileError
 from latmodel.trees import Tree
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["MOST_LEAVES", "Forest"]
+    from latmodel.fields import Fields
+
+__all__ = ["MOST_LEAVES", "MOST_TREES", "UNIT", "Forest"]
 
 Floats = npt.NDArray[np.float64]
 Masks = npt.NDArray[np.uint32]
@@ -23,6 +26,7 @@ MOST_LEAVES = 32
 """Leaves of one tree: as many as the bits of a mask."""
 
 MOST_TREES = 2000
+"""More than any correction here needs: a hostile file cannot ask for more."""
 
 _CHUNK = 64
 """Rows at a time, so that the masks of some hundred trees stay in a core's cache."""
@@ -45,12 +49,13 @@ class Forest:
     """The sum of the answers of many trees.
 
     A tree's leaves are numbered from left to right, one bit each. A test that fails rules
-    out the leaves to its left; what is left after all failing tests has the tree's answer
+    out the leaves of its left branch; what no failing test rules out has the tree's answer
     at its lowest bit. Which tests fail depends, feature by feature, only on how many
     thresholds lie below the value, so one table of masks per feature answers for all trees.
 
     Attributes:
-        trees: each of at most `MOST_LEAVES` leaves, which count in `UNIT`.
+        trees: at most `MOST_TREES`, each of at most `MOST_LEAVES` leaves, which count in
+            `UNIT`.
 
     Raises:
         ProfileError: too many trees, or too many leaves in one.
@@ -86,7 +91,27 @@ class Forest:
         Raises:
             ProfileError: a line is no tree, or a limit is passed.
         """
-        return cls(tuple(Tree.parse(line) for line in lines))
+        trees = []
+        for number, line in enumerate(lines):
+            try:
+                trees.append(Tree.parse(line))
+            except ProfileError as error:
+                raise ProfileError(f"tree {number}: {error}") from None
+        return cls(tuple(trees))
+
+    @classmethod
+    def from_field(cls, source: Fields, name: str) -> Forest:
+        """The trees that a field of a file lists; none where there is no such field.
+
+        Raises:
+            FieldError: the field is no list of texts, a text is no tree, or a limit is
+                passed.
+        """
+        lines = source.texts(name) if source.has(name) else ()
+        try:
+            return cls.parse(lines)
+        except ProfileError as error:
+            raise FieldError(f"{source.path(name)}: {error}") from None
 
     def lines(self) -> list[str]:
         """One line per tree; the inverse of `parse`."""
@@ -176,7 +201,7 @@ def _compile(trees: Sequence[Tree]) -> _Compiled:
 
 def _left_leaves(tree: Tree) -> dict[int, tuple[int, int]]:
     """For each test, the half-open range of the leaves in its left branch."""
-    before = np.concatenate([[0], np.cumsum([not name for name in tree.names])]).tolist()
+    before = list(accumulate((not name for name in tree.names), initial=0))
     return {
         index: (before[index], before[tree.rights[index]])
         for index, name in enumerate(tree.names)

@@ -45,18 +45,21 @@ class Kernel:
         blocks_per_sm: blocks of one wave on one multiprocessor. Beside each other they
             share its arithmetic, so 1 describes all kernels measured here, whatever their
             occupancy.
-        wave_ns: to start and to store one wave.
-        element_ns: per wave and per element of the reduction.
-        first_element_ns: per element of the reduction, once: the chain of load and
+        wave_ns: to start and to store one wave, in ns.
+        element_ns: per wave and per element of the reduction, in ns.
+        first_element_ns: per element of the reduction, once, in ns: the chain of load and
             multiply that other waves, which run beside it, do not lengthen.
-        evenness: 1 where the last wave costs a whole one, 0 where work flows evenly.
+        evenness: from 1, where a last wave that is not full costs a whole one, to 0, where
+            it costs its share of one, as where work flows evenly. The first wave is always
+            whole.
         splits: blocks that may share one tile's reduction. The cheapest is taken, unless
             `split_choice` tells which the library takes.
-        split_choice: a tree over `shape_features` whose leaves are splits.
-        split_ns: to add up the shares, per thousand outputs and split.
+        split_choice: a tree over `shape_features` whose leaves are splits, 1 or more.
+        split_ns: to add up the shares, per thousand outputs and split, in ns.
 
     Raises:
-        ProfileError: a size below 1, a number below 0, an evenness above 1.
+        ProfileError: a size below 1, a number below 0, an evenness above 1, no split, or a
+            split that is no whole number of 1 or more.
 
     Source:
         NVIDIA, "Matrix Multiplication Background User's Guide", tile and wave
@@ -95,11 +98,18 @@ class Kernel:
         require_not_negative(**{name: getattr(self, name) for name in _NUMBERS})
         if self.evenness > 1:
             raise ProfileError(f"evenness is {self.evenness}: must be 1 or less")
-        if self.split_choice is not None and min(self.split_choice.leaves) < 1:
-            raise ProfileError("split_choice answers a split below 1")
+        for split in () if self.split_choice is None else self.split_choice.leaves:
+            if split < 1 or split % 1:
+                raise ProfileError(f"split_choice answers {split:g}: must be whole, 1 or more")
 
     def waves(self, product: Product, split: Floats, *, sms: int) -> Floats:
-        """Blocks on the busiest multiprocessor, in units of `blocks_per_sm`."""
+        """How many times the cost of one wave is paid: 1 or more, whole at evenness 1.
+
+        Args:
+            product: the shapes.
+            split: blocks that share one tile's reduction.
+            sms: multiprocessors.
+        """
         down = np.ceil(product.rows / self.tile_rows)
         across = np.ceil(product.columns / self.tile_columns)
         each = product.batch * down * across * split / (sms * self.blocks_per_sm)
@@ -139,7 +149,6 @@ class Kernel:
         Raises:
             FieldError: a field is missing, unknown, of the wrong type or out of range.
         """
-        chosen = source.has("split_choice")
         try:
             kernel = cls(
                 name=source.text("name"),
@@ -152,7 +161,7 @@ class Kernel:
                 first_element_ns=source.number("first_element_ns", minimum=0),
                 evenness=source.number("evenness", minimum=0),
                 splits=source.integers("splits", minimum=1),
-                split_choice=Tree.parse(source.text("split_choice")) if chosen else None,
+                split_choice=Tree.from_field(source, "split_choice"),
                 split_ns=source.number("split_ns", minimum=0),
             )
         except ProfileError as error:  # which starts with the field's name

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from time import monotonic
 
 from latmodel.cautions import cautions
-from latmodel.clocks import Clocks, read_clocks
+from latmodel.clocks import Clocks, with_clocks
 from latmodel.curve import Curve
 from latmodel.environment import Environment
 from latmodel.errors import MeasurementError
@@ -77,7 +76,7 @@ def probe_profile(
     if max_probes < 2:
         raise MeasurementError(f"max_probes is {max_probes}: must be 2 or more")
     effort = effort or Effort()
-    environment = _with_clocks(timer.environment(), clocks or _clocks_of)
+    environment = with_clocks(timer.environment(), clocks)
     settings = {"max_probes": max_probes, **effort.to_dict()}
     file, unasked = None, 0
     if journal is not None:
@@ -90,22 +89,6 @@ def probe_profile(
             file.close()
             unasked = file.left
     return _profile(name, timer.workload, environment, found, unasked)
-
-
-def _clocks_of(environment: Environment) -> Clocks:
-    return read_clocks(environment.device, on_cpu=environment.threads > 0)
-
-
-def _with_clocks(
-    environment: Environment, clocks: Callable[[Environment], Clocks]
-) -> Environment:
-    """The environment with what the runtime did not know of the device's clocks."""
-    found = clocks(environment)
-    return replace(
-        environment,
-        clock_mhz=environment.clock_mhz or found.mhz,
-        power_mode=environment.power_mode or found.power_mode,
-    )
 
 
 def _measure(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from latmodel.errors import FieldError, ProfileError
+from latmodel.fields import shown
 from latmodel.slowdowns import Floats, require_not_negative
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ __all__ = [
     "Operator",
     "Span",
     "check_part",
+    "check_tests",
     "checked_sizes",
     "itemsize",
     "spans_from",
@@ -91,7 +93,11 @@ class Span:
             raise ProfileError(f"{self.name} is {self.low} to {self.high}: must ascend from 1")
 
     def distance(self, values: npt.ArrayLike) -> Floats:
-        """How far values lie outside: the log of the ratio to the nearer end, else 0."""
+        """How far values, above 0, lie outside: the log of the ratio to the nearer end, else 0.
+
+        >>> Span("rows", 8, 64).distance([4, 8, 64, 128]).round(3).tolist()
+        [0.693, 0.0, 0.0, 0.693]
+        """
         asked = np.asarray(values, dtype=np.float64)
         beyond = np.maximum(np.maximum(self.low / asked, asked / self.high), 1.0)
         return np.asarray(np.log(beyond))
@@ -108,7 +114,7 @@ def spans_from(source: Fields) -> tuple[Span, ...]:
         ends = source.integers(name, minimum=1)
         if len(ends) != 2 or ends[0] > ends[1]:
             raise FieldError(
-                f"{source.path(name)}: found {list(ends)}, allowed are two "
+                f"{source.path(name)}: found {shown(list(ends))}, allowed are two "
                 "integers that ascend from 1"
             )
         spans.append(Span(name, ends[0], ends[1]))
@@ -149,6 +155,17 @@ def check_part(
         )
     numbers = {f"launch_ns.{kind}": ns for kind, ns in zip(kinds, launch_ns, strict=True)}
     require_not_negative(**numbers, relative_error=relative_error)
+
+
+def check_tests(name: str, tested: Collection[str], known: Collection[str]) -> None:
+    """Refuse trees that test what no shape has.
+
+    Raises:
+        ProfileError: names the field and the first such feature.
+    """
+    unknown = set(tested) - set(known)
+    if unknown:
+        raise ProfileError(f"{name} tests {shown(min(unknown))}, which no shape has")
 
 
 def checked_sizes(kind: str, dims: Mapping[str, npt.ArrayLike]) -> dict[str, Floats]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from latmodel.fields import Fields
 
-__all__ = ["OperatorCost", "OperatorModel"]
+__all__ = ["SPANS", "OperatorCost", "OperatorModel"]
 
 
 class OperatorCost(NamedTuple):
@@ -42,7 +42,7 @@ class OperatorCost(NamedTuple):
     @property
     def latency_ns(self) -> Floats:
         """Run alone and waited for: launch and busy, one after the other."""
-        return self.launch_ns + self.busy_ns
+        return np.asarray(self.launch_ns + self.busy_ns)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,11 +138,12 @@ class OperatorModel:
         busy_ns, factor = part.busy_ns(kind, sizes, dtype=dtype)
         beyond = _beyond(part, kind, sizes, busy_ns.shape)
         return OperatorCost(
-            launch_ns=part.launch_of(kind) * factor,
-            busy_ns=busy_ns * factor,
+            # numpy makes plain numbers of arrays without dimensions: arrays again.
+            launch_ns=np.asarray(part.launch_of(kind) * factor),
+            busy_ns=np.asarray(busy_ns * factor),
             # At e times the greatest size that was read, the stated error is doubled: a
             # rule of thumb, as only readings there could tell.
-            relative_error=part.relative_error * (1.0 + beyond),
+            relative_error=np.asarray(part.relative_error * (1.0 + beyond)),
             beyond=beyond,
         )
 
@@ -213,4 +214,4 @@ def _beyond(
     for span in part.fitted:
         if span.name in SPANS[kind]:
             worst = np.maximum(worst, span.distance(sizes[SPANS[kind][span.name]]))
-    return worst
+    return np.asarray(worst)

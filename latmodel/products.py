@@ -11,7 +11,14 @@ import numpy as np
 from latmodel.errors import FieldError, ProfileError
 from latmodel.forest import Forest
 from latmodel.kernels import Kernel
-from latmodel.operator_kinds import PRODUCTS, Span, check_part, itemsize, spans_from
+from latmodel.operator_kinds import (
+    PRODUCTS,
+    Span,
+    check_part,
+    check_tests,
+    itemsize,
+    spans_from,
+)
 from latmodel.shapes import Product, product_of, shape_features
 from latmodel.slowdowns import Floats, Governor, Throttle
 from latmodel.trees import Tree
@@ -94,6 +101,12 @@ class ProductModel:
         self._check_trees()
 
     def _check_trees(self) -> None:
+        trees = {"choice": self.choice}
+        for index, kernel in enumerate(self.kernels):
+            trees[f"kernels[{index}].split_choice"] = kernel.split_choice
+        tested = {name: tree.features for name, tree in trees.items() if tree is not None}
+        if not tested and not self.correction.trees:
+            return  # a fit makes thousands without a tree: none waits for what follows
         if self.choice is not None and not set(self.choice.leaves) <= set(
             range(len(self.kernels))
         ):
@@ -102,14 +115,9 @@ class ProductModel:
             )
         one = np.array(1.0)
         product = Product(one, one, one, one, one)
-        shape = set(self.features_of(product))
-        splits = [k.split_choice for k in self.kernels]
-        names = [f"kernels[{index}].split_choice" for index in range(len(splits))]
-        for name, tree in zip(("choice", *names), (self.choice, *splits), strict=True):
-            if tree is not None:
-                _check_tests(name, tree.features, shape)
-        all_features = set(self.costs_of(product).features)
-        _check_tests("correction", self.correction.features, all_features)
+        for name, features in tested.items():
+            check_tests(name, features, self.features_of(product))
+        check_tests("correction", self.correction.features, self.costs_of(product).features)
 
     def launch_of(self, kind: str) -> float:
         """What an operator of this kind costs however small it is, in ns."""
@@ -201,9 +209,6 @@ class ProductModel:
         Raises:
             FieldError: a field is missing, unknown, of the wrong type or out of range.
         """
-        choice = source.text("choice") if source.has("choice") else None
-        governor = source.mapping("governor") if source.has("governor") else None
-        throttle = source.mapping("throttle") if source.has("throttle") else None
         try:
             model = cls(
                 kinds=source.texts("kinds"),
@@ -212,21 +217,18 @@ class ProductModel:
                 bandwidth_gb_s=source.number("bandwidth_gb_s", minimum=0),
                 launch_ns=source.numbers("launch_ns", minimum=0),
                 kernels=source.each("kernels", Kernel.from_fields),
-                choice=None if choice is None else Tree.parse(choice),
-                governor=None if governor is None else Governor.from_fields(governor),
-                throttle=None if throttle is None else Throttle.from_fields(throttle),
+                choice=Tree.from_field(source, "choice"),
+                governor=Governor.from_fields(source.mapping("governor"))
+                if source.has("governor")
+                else None,
+                throttle=Throttle.from_fields(source.mapping("throttle"))
+                if source.has("throttle")
+                else None,
                 relative_error=source.number("relative_error", minimum=0),
                 fitted=spans_from(source.mapping("fitted")),
-                correction=Forest.parse(
-                    source.texts("correction") if source.has("correction") else ()
-                ),
+                correction=Forest.from_field(source, "correction"),
             )
         except ProfileError as error:  # which starts with the field's name
             raise FieldError(source.path(str(error))) from None
         source.finish()
         return model
-
-
-def _check_tests(name: str, tested: frozenset[str], known: set[str]) -> None:
-    if not tested <= known:
-        raise ProfileError(f"{name} tests {min(tested - known)!r}, which no shape has")

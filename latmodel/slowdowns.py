@@ -61,7 +61,7 @@ class Governor(_Slowdown):
 
         slowed_ns = busy_ns * (1 + extra / (1 + busy_ns / ramp_ns))
 
-    Short work runs `1 + extra` times slower than at the full clock; long work keeps only
+    Short work takes `1 + extra` times as long as at the full clock; long work keeps only
     the constant loss `extra * ramp_ns`. More work is never faster.
 
     Source:
@@ -112,5 +112,5 @@ def _read(source: Fields) -> dict[str, float]:
     values = {name: source.number(name, minimum=0) for name in ("extra", "ramp_ns")}
     source.finish()
     if values["ramp_ns"] == 0:
-        raise source.refuse("ramp_ns", 0, "a number above 0")
+        raise source.refuse("ramp_ns", values["ramp_ns"], "a number above 0")
     return values

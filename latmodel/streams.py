@@ -9,7 +9,14 @@ import numpy as np
 
 from latmodel.errors import FieldError, ProfileError
 from latmodel.forest import Forest
-from latmodel.operator_kinds import STREAMS, Span, check_part, itemsize, spans_from
+from latmodel.operator_kinds import (
+    STREAMS,
+    Span,
+    check_part,
+    check_tests,
+    itemsize,
+    spans_from,
+)
 from latmodel.slowdowns import Floats
 
 if TYPE_CHECKING:
@@ -76,9 +83,7 @@ class StreamModel:
             relative_error=self.relative_error,
         )
         known = stream_features({"rows": np.array(1.0), "width": np.array(1.0)}, sms=1)
-        if not self.correction.features <= set(known):
-            unknown = min(self.correction.features - set(known))
-            raise ProfileError(f"correction tests {unknown!r}, which no shape has")
+        check_tests("correction", self.correction.features, known)
 
     def launch_of(self, kind: str) -> float:
         """What an operator of this kind costs however small it is, in ns."""
@@ -128,9 +133,7 @@ class StreamModel:
                 launch_ns=source.numbers("launch_ns", minimum=0),
                 relative_error=source.number("relative_error", minimum=0),
                 fitted=spans_from(source.mapping("fitted")),
-                correction=Forest.parse(
-                    source.texts("correction") if source.has("correction") else ()
-                ),
+                correction=Forest.from_field(source, "correction"),
             )
         except ProfileError as error:  # which starts with the field's name
             raise FieldError(source.path(str(error))) from None

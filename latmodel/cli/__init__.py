@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from latmodel.cli.calibrate import calibrate
 from latmodel.cli.fit_operators import fit_operators_
 from latmodel.cli.import_ import import_
 from latmodel.cli.plan import plan
@@ -29,7 +30,7 @@ def latmodel(ctx: click.Context, /) -> None:
         click.echo(ctx.get_help())
 
 
-for command in (fit_operators_, import_, plan, plot, predict, probe, profiles):
+for command in (calibrate, fit_operators_, import_, plan, plot, predict, probe, profiles):
     latmodel.add_command(command)
 
 

@@ -33,7 +33,9 @@ __all__ = ["predict"]
 @click.option("--tokens", type=int, multiple=True, help="Counts; by default the full one.")
 @click.option("--mode", type=click.Choice(MODES), help="By default the profile's own.")
 @click.option(
-    "--attention", type=click.Choice(ATTENTIONS), help="By default fused where it was read."
+    "--attention",
+    type=click.Choice(ATTENTIONS),
+    help="Fused by default where read, or in 16 bits.",
 )
 @click.option("--by-operator", is_flag=True, help="Tell operators apart at several counts too.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")

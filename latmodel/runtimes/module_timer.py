@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import platform
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
@@ -13,31 +11,21 @@ import torch
 from latmodel.architectures import describe
 from latmodel.environment import Environment
 from latmodel.errors import MeasurementError
-from latmodel.runtimes.devices import TORCH_DTYPES, device_clock, device_name, find_device
+from latmodel.runtimes.devices import TORCH_DTYPES, device_clock
 from latmodel.runtimes.parts import Part, Parts
+from latmodel.runtimes.places import (
+    Place,
+    count_threads,
+    environment_of,
+    find_place,
+    use_threads,
+)
 from latmodel.timing import settle
 from latmodel.workload import Workload
 
 __all__ = ["Call", "ModuleTimer", "Place"]
 
 Call = Callable[[], object]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """Where a runtime runs.
-
-    Attributes:
-        processor: its own name.
-        tensors: where torch keeps weights and inputs, and whose clock times a call.
-        on_cpu: whether CPU threads do the work.
-        driver: the processor's driver; "" where there is none.
-    """
-
-    processor: str
-    tensors: torch.device
-    on_cpu: bool
-    driver: str = ""
 
 
 class ModuleTimer(ABC):
@@ -82,7 +70,7 @@ class ModuleTimer(ABC):
         threads: int | None = None,
     ) -> None:
         self._place = self._find_place(device)
-        self._threads = self._count_threads(threads)
+        self._threads = count_threads(self._place, threads)
         self.workload: Workload = describe(model, batch=batch, dtype=dtype)
         self._parts = Parts(
             self.workload, dtype=self._find_dtype(dtype), device=self._place.tensors
@@ -97,13 +85,7 @@ class ModuleTimer(ABC):
 
     def _find_place(self, device: str | None) -> Place:
         """Where the device of that name is; torch's devices, unless a runtime has its own."""
-        found = find_device(device)
-        return Place(
-            processor=device_name(found),
-            tensors=found,
-            on_cpu=found.type == "cpu",
-            driver="" if found.type == "cpu" else f"CUDA {torch.version.cuda}",
-        )
+        return find_place(device)
 
     def _find_dtype(self, dtype: str) -> torch.dtype:
         """What weights and inputs are made of."""
@@ -116,23 +98,6 @@ class ModuleTimer(ABC):
     def _cost_bytes(self, _part: Part) -> int:
         """What a prepared part holds for itself; nothing, where weights are shared."""
         return 0
-
-    def _count_threads(self, threads: int | None) -> int:
-        if not self._place.on_cpu:
-            if threads is not None:
-                raise MeasurementError(
-                    f"threads is {threads}: only a CPU has threads, and the device is "
-                    f"{self._place.processor}; leave threads out"
-                )
-            return 0
-        if threads is not None and threads < 1:
-            raise MeasurementError(f"threads is {threads}: must be 1 or more")
-        return threads or torch.get_num_threads()
-
-    def _use_threads(self) -> None:
-        """Make torch use the threads asked for; another timer may have changed them."""
-        if self._threads and torch.get_num_threads() != self._threads:
-            torch.set_num_threads(self._threads)
 
     def _ready(self, part: Part) -> Call:
         """A call of the part that has done all that only first calls do."""
@@ -165,7 +130,7 @@ class ModuleTimer(ABC):
         return call
 
     def _time(self, part: Part, repeats: int) -> tuple[int, ...]:
-        self._use_threads()
+        use_threads(self._threads)  # another timer may have changed them
         call = self._ready(part)
         with torch.inference_mode():
             return tuple(self._clock(call) for _ in range(repeats))
@@ -192,17 +157,10 @@ class ModuleTimer(ABC):
 
     def environment(self) -> Environment:
         """What these timings depend on, as far as it can be read."""
-        import timm  # noqa: PLC0415 (read once, after the probing)
-
-        return Environment(
-            device=self._place.processor,
+        return environment_of(
+            self._place,
             runtime=self.runtime,
             runtime_version=self._version(),
             dtype=self.workload.dtype,
             threads=self._threads,
-            system=f"{platform.system()} {platform.machine()}",
-            python=platform.python_version(),
-            torch=str(torch.__version__),
-            timm=timm.__version__,
-            driver=self._place.driver,
         )

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -18,6 +16,7 @@ from latmodel.operators import OperatorModel
 from latmodel.stretches import MODES
 from latmodel.workload import Workload
 from tests.latmodel.operator_devices import FUSED, SMALL, UNFUSED, with_launches
+from tests.latmodel.slow_composition import FELT, Slowly
 
 WORKLOADS = (
     SMALL,
@@ -28,117 +27,6 @@ WORKLOADS = (
     replace(SMALL, gated_mlp=True, layer_scale=True, qk_norm=True, batch=2, depth=1),
 )
 
-Times = npt.NDArray[np.float64]  # host, device and alone, in ns
-
-
-class Slowly:
-    """The oracle: one count, one operator, one formula at a time."""
-
-    def __init__(self, workload: Workload, model: OperatorModel) -> None:
-        self.w, self.model = workload, model
-        self.size = 2 if workload.dtype == "fp16" else 4
-        self.fused = model.knows("attention", workload.dtype)
-
-    def one(self, launch: float, busy: float, factor: float = 1.0) -> Times:
-        """An operator's three times."""
-        extra = max(self.model.dispatch_ns - launch, 0)
-        device = busy * factor + min(self.model.gap_ns, launch * factor)
-        return np.array([launch + extra, device, max((launch + busy) * factor, launch) + extra])
-
-    def product(
-        self, launch: float, batch: int, rows: int, columns: int, k: int, moved: float
-    ) -> Times:
-        """A product beside its memory."""
-        blocks = batch * math.ceil(rows / 16) * math.ceil(columns / 32)
-        compute = math.ceil(blocks / 8) * (700 + 11 * k) + 5 * k
-        return self.one(launch, (compute**4 + (moved * self.size / 60) ** 4) ** 0.25)
-
-    def linear(self, rows: int, k: int, columns: int) -> Times:
-        """A linear layer."""
-        moved = rows * k + k * columns + rows * columns
-        return self.product(9000, 1, rows, columns, k, moved)
-
-    def bmm(self, batch: int, m: int, n: int, k: int) -> Times:
-        """A batched product."""
-        return self.product(8000, batch, m, n, k, batch * (m * k + k * n + m * n))
-
-    def stream(self, launch: float, tensors: int, rows: int, width: int) -> Times:
-        """An elementwise operator on so many tensors."""
-        factor = math.exp(0.1178 if rows <= 9 else -0.1054)
-        return self.one(launch, tensors * rows * width * self.size / 50, factor)
-
-    def softmax(self, rows: int, width: int) -> Times:
-        """A softmax."""
-        return self.stream(7000, 2, rows, width)
-
-    def norm(self, rows: int, width: int) -> Times:
-        """A norm."""
-        return self.stream(6000, 2, rows, width)
-
-    def add(self, rows: int, width: int) -> Times:
-        """An addition."""
-        return self.stream(4000, 3, rows, width)
-
-    def residual(self, rows: int) -> Times:
-        """A residual addition, and the scale before it."""
-        return self.add(rows, self.w.dim) * (2 if self.w.layer_scale else 1)
-
-    def attention(self, count: int) -> Times:
-        """The attention half at one count."""
-        w, rows, inner = self.w, self.w.batch * count, self.w.heads * self.w.head_dim
-        total = self.norm(rows, w.dim) + self.linear(rows, w.dim, 3 * inner)
-        if w.qk_norm:
-            total += 2 * self.norm(rows * w.heads, w.head_dim)
-        maps = w.batch * w.heads
-        if self.fused:
-            moved = maps * w.head_dim * 4 * count
-            total += self.product(3000, maps, count, w.head_dim, 2 * count, moved)
-        else:
-            total += self.bmm(maps, count, count, w.head_dim)
-            total += self.softmax(maps * count, count)
-            total += self.bmm(maps, count, w.head_dim, count)
-        return total + self.linear(rows, inner, w.dim) + self.residual(rows)
-
-    def mlp(self, count: int) -> Times:
-        """The MLP half at one count."""
-        w, rows = self.w, self.w.batch * count
-        total = self.norm(rows, w.dim)
-        if w.gated_mlp:
-            total += self.linear(rows, w.dim, 2 * w.mlp_width) + self.add(rows, w.mlp_width)
-        else:
-            total += self.linear(rows, w.dim, w.mlp_width)
-        total += self.stream(5000, 2, rows, w.mlp_width)
-        return total + self.linear(rows, w.mlp_width, w.dim) + self.residual(rows)
-
-    def ends(self) -> Times:
-        """Embedding, final norm and head."""
-        w, rows = self.w, self.w.batch * self.w.tokens
-        total = 2.5 * self.linear(w.batch * (w.tokens - w.prefix), w.patch_inputs, w.dim)
-        total += self.add(rows, w.dim) + self.norm(rows, w.dim)
-        if w.prefix:
-            total += self.add(rows, w.dim)
-        if w.classes:
-            total += self.linear(w.batch, w.dim, w.classes)
-        return total
-
-    def cut(self, count: int) -> Times:
-        """A cut down to one count, by the dearest score."""
-        w, full, maps = self.w, self.w.tokens, self.w.batch * self.w.heads
-        total = self.bmm(maps, full, full, w.head_dim)
-        total += self.softmax(maps * full, full) + self.norm(maps * full, full)
-        total += self.softmax(maps * full, w.head_dim) + self.norm(maps * full, w.head_dim)
-        total += 7 * self.norm(w.batch, full)
-        return (
-            total + 2 * self.add(w.batch * count, w.dim) + 2 * self.add(w.batch * full, w.dim)
-        )
-
-
-FELT: dict[str, Any] = {
-    "eager": lambda times: max(times[0], times[1]),
-    "graph": lambda times: times[1],
-    "sum": lambda times: times[2],
-}
-
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("model", [UNFUSED, FUSED], ids=["unfused", "fused"])
@@ -146,15 +34,16 @@ FELT: dict[str, Any] = {
 def test_a_table_is_what_a_slow_loop_adds_up(
     workload: Workload, model: OperatorModel, mode: str
 ) -> None:
+    attention = "fused" if model is FUSED else "unfused"
     table, slowly, felt = (
-        compose(workload, model, mode=mode),
+        compose(workload, model, mode=mode, attention=attention),
         Slowly(workload, model),
         FELT[mode],
     )
     assert table.counts.tolist() == list(range(1, workload.tokens + 1))
     for column, count in enumerate(range(1, workload.tokens + 1)):
-        mlp, attention = slowly.mlp(count), slowly.attention(count)
-        expected = [felt(mlp + attention)] * (workload.depth - 1) + [felt(mlp)]
+        mlp, heads = slowly.mlp(count), slowly.attention(count)
+        expected = [felt(mlp + heads)] * (workload.depth - 1) + [felt(mlp)]
         assert table.segment_ns[:, column] == pytest.approx(np.ceil(expected), abs=1)
         cut = math.ceil(felt(slowly.cut(count)))
         assert table.cut_ns[:, column] == pytest.approx(cut, abs=1)
@@ -306,6 +195,13 @@ def test_fused_attention_that_was_read_is_taken_unless_refused() -> None:
     assert unfused.segment_ns.tolist() == compose(SMALL, gap).segment_ns.tolist()
 
 
+def test_in_16_bits_attention_is_fused_whether_or_not_it_was_read() -> None:
+    half = SMALL.at(dtype="fp16")
+    assert compose(half, UNFUSED).origin.endswith("attention fused (derived from bmm)")
+    assert compose(half, UNFUSED, attention="unfused").origin.endswith("attention unfused")
+    assert compose(SMALL, UNFUSED).origin.endswith("attention unfused")
+
+
 def test_fused_attention_that_was_not_read_says_that_it_is_derived() -> None:
     table = compose(replace(SMALL, patch_inputs=64), UNFUSED, attention="fused")
     assert table.origin.endswith("attention fused (derived from bmm)")
@@ -349,6 +245,6 @@ def test_streams_that_lack_the_dtype_are_named() -> None:
     with pytest.raises(ProfileError) as caught:
         compose(SMALL.at(dtype="fp16"), model)
     assert str(caught.value) == (
-        "dtype is 'fp16': the operator model does not know softmax, add in it; number formats "
+        "dtype is 'fp16': the operator model does not know add, softmax in it; number formats "
         "in which it knows all that a vision transformer needs: fp32"
     )
