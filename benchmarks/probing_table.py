@@ -91,10 +91,14 @@ def _edges(scores: Sequence[tuple[int, int, int]]) -> tuple[str, str]:
     return f"{found} of {there}", str(false)
 
 
-def aligned(rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table whose columns line up as plain text; the first row is its head."""
+def aligned(rows: Sequence[Sequence[str]], *, numbers_from: int = 3) -> str:
+    """A Markdown table whose columns line up as plain text.
+
+    Args:
+        rows: its cells; the first row is the head.
+        numbers_from: the first column of numbers, which stand to the right.
+    """
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    numbers_from = 3
 
     def text(row: Sequence[str]) -> str:
         cells = (
