@@ -84,8 +84,12 @@ def fit_kernels(
     Args:
         readings: of a kind of matrix product.
         names: kernels to be told apart; readings of others are left out.
-        sms: multiprocessors.
-        bandwidth_gb_s: of the specification.
+        sms: multiprocessors (cores, on a CPU).
+        bandwidth_gb_s: memory bandwidth of the specification, in GB/s.
+
+    Returns:
+        One kind in one number format, without trees: no choice, no correction, and where
+        kernels are named no split, as constants alone do not tell them.
     """
     kept = readings.where(np.isin(readings.kernels, names)) if names else readings
     if len(kept) > MOST_ROWS:
@@ -110,10 +114,7 @@ def _start(
     readings: OperatorReadings, *, names: Sequence[str], sms: int, bandwidth_gb_s: float
 ) -> ProductModel:
     """What the specification and the fastest readings suggest."""
-    product = product_of(readings.kind, readings.sizes)
-    # Not the fastest of all, and of few readings not the two fastest: those may be wrong.
-    share = min(0.99, max(0.5, 1.0 - 2.0 / len(readings)))
-    rate = np.quantile(product.outputs * product.reduction / readings.latency_ns, share)
+    rate = _rate(readings)
     tiles = {name: tile_of(name) or (1, 1) for name in names}
     tiles = tiles or {f"{rows}x{columns}": (rows, columns) for rows, columns in _CANDIDATES}
     kernels = [
@@ -123,8 +124,8 @@ def _start(
             tile_columns=columns,
             tile_reduction=8 if readings.dtype == "fp32" else 16,
             wave_ns=500.0,
-            element_ns=rows * columns * sms / float(rate),
-            first_element_ns=0.5 * rows * columns * sms / float(rate),
+            element_ns=rows * columns * sms / rate,
+            first_element_ns=0.5 * rows * columns * sms / rate,
             evenness=0.75,
             splits=(1,) if names else _SPLITS,
             split_ns=1e3 * itemsize(readings.dtype) / bandwidth_gb_s,
@@ -142,15 +143,26 @@ def _start(
     )
 
 
+def _rate(readings: OperatorReadings) -> float:
+    """Multiplications per ns, of the fastest readings that can be believed."""
+    product = product_of(readings.kind, readings.sizes)
+    # Not the fastest hundredth, and of few readings not the two fastest: they may be wrong.
+    share = min(0.99, max(0.5, 1.0 - 2.0 / len(readings)))
+    rates = product.outputs * product.reduction / readings.latency_ns
+    return float(np.quantile(rates, share))
+
+
 _SHARED_WIDTHS = (0.5, 0.3, 1.0, 1.0)  # launch, bandwidth, throttle: standard deviations of
 _KERNEL_WIDTHS = (2.0, 1.0, 2.0, 2.0, 2.0)  # logs; what readings do not tell stays near
 
 
 def _widths(model: ProductModel) -> Floats:
+    """How far from the start each log may well lie, in the order of `_pack`."""
     return np.array(_SHARED_WIDTHS + _KERNEL_WIDTHS * len(model.kernels))
 
 
 def _pack(model: ProductModel) -> Floats:
+    """The logs of what is fitted: four of all kernels, then five of each."""
     values = [model.launch_ns[0], model.bandwidth_gb_s]
     if model.throttle is not None:  # `_start` makes one
         values += [model.throttle.extra, model.throttle.ramp_ns]
@@ -162,6 +174,7 @@ def _pack(model: ProductModel) -> Floats:
 
 
 def _unpack(model: ProductModel, logs: Floats) -> ProductModel:
+    """The model with constants in place of its own; the inverse of `_pack`."""
     values = np.exp(np.clip(logs, -30.0, 40.0)).tolist()
     launch_ns, bandwidth_gb_s, extra, ramp_ns = values[:4]
     kernels = []

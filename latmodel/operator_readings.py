@@ -36,8 +36,9 @@ class OperatorReadings:
         splits: shape (n,), blocks that shared one tile's reduction; 0 where unknown.
 
     Raises:
-        MeasurementError: arrays disagree in length, a size or a latency is not above 0, or
-            there is no reading.
+        MeasurementError: the kind is unknown, the sizes are not its dimensions, arrays
+            disagree in length, a size or a latency is not finite and above 0, or there is
+            no reading.
         ProfileError: the dtype is unknown.
     """
 
@@ -57,10 +58,12 @@ class OperatorReadings:
             )
         arrays = {**self.sizes, "latency_ns": self.latency_ns}
         count = len(self.latency_ns)
+        if count == 0:
+            raise MeasurementError(f"readings of {self.kind!r} are none: give at least one")
         for name, array in {**arrays, "kernels": self.kernels, "splits": self.splits}.items():
-            if array.shape != (count,) or count == 0:
+            if array.shape != (count,):
                 raise MeasurementError(
-                    f"{name} has shape {array.shape}: every array must be ({count},), not empty"
+                    f"{name} has shape {array.shape}: every array must be ({count},)"
                 )
         for name, array in arrays.items():
             if not np.all((array > 0) & (array < np.inf)):
@@ -70,7 +73,11 @@ class OperatorReadings:
         return len(self.latency_ns)
 
     def where(self, chosen: Bools) -> OperatorReadings:
-        """The chosen readings; `chosen` has shape (n,)."""
+        """The chosen readings; `chosen` has shape (n,).
+
+        Raises:
+            MeasurementError: none is chosen.
+        """
         return replace(
             self,
             sizes={name: size[chosen] for name, size in self.sizes.items()},

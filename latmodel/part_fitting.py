@@ -33,8 +33,12 @@ def fit_part(
 ) -> ProductModel | StreamModel:
     """The model of one kind of operator in one number format.
 
+    Its `relative_error` is not known here: `fit_parts` reads it off shapes held out.
+
     Args:
-        readings: of one kind; 100 or more make a correction worth its trees.
+        readings: of one kind; 100 or more make a correction worth its trees. Kernels with
+            `LEAST_ROWS` readings and a tile in their names are told apart; where there is
+            none, the usual tiles compete.
         sms: multiprocessors (cores, on a CPU).
         bandwidth_gb_s: memory bandwidth of the specification, in GB/s.
     """

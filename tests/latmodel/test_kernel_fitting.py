@@ -14,6 +14,7 @@ from latmodel.kernel_fitting import fit_kernels, kernels_by_name, tile_of
 from latmodel.model_fitting import predict_part_ns
 from latmodel.operator_readings import OperatorReadings
 from latmodel.products import ProductModel
+from latmodel.slowdowns import Throttle
 from tests.latmodel.planted_kernels import (
     BANDWIDTH_GB_S,
     DEVICE,
@@ -161,6 +162,26 @@ def test_of_very_many_readings_some_suffice(monkeypatch: pytest.MonkeyPatch) -> 
     assert model != fitted(READ["linear"], LARGE, SMALL)
 
 
+def test_a_kernel_of_which_none_was_sampled_stays_as_it_was_guessed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One reading in three hundred, of which twenty are taken."""
+    monkeypatch.setattr(kernel_fitting, "MOST_ROWS", 20)
+    once = np.where(np.arange(300) == 299, LARGE, SMALL)
+    model = fitted(replace(READ["linear"], kernels=once), LARGE, SMALL)
+    assert [kernel.name for kernel in model.kernels] == [LARGE, SMALL]
+    assert model.kernels[0].wave_ns == pytest.approx(500)
+
+
+def test_a_throttle_acts_on_work_that_lasts() -> None:
+    """What sets in at 0.1 ms is no power limit, though it would explain the readings."""
+    readings, launch_ns = READ["linear"], 8500.0  # no reading is shorter
+    slowed_ns = Throttle(extra=1.0, ramp_ns=1e5).slowed_ns(readings.latency_ns - launch_ns)
+    model = fitted(replace(readings, latency_ns=launch_ns + slowed_ns), LARGE, SMALL)
+    assert model.throttle is not None
+    assert model.throttle.ramp_ns >= 5e5
+
+
 @pytest.mark.parametrize("kind", ["linear", "bmm"])
 def test_without_names_tiles_compete(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The planted two and two others; the fastest is predicted to run, and does."""
@@ -179,7 +200,7 @@ def test_without_names_tiles_compete(kind: str, monkeypatch: pytest.MonkeyPatch)
 
 def test_without_names_all_of_the_usual_tiles_compete() -> None:
     """Eleven that the device does not have among them."""
-    model = fitted(read_unnamed("linear", shapes("linear", 150, seed=1), seed=2))
+    model = fitted(read_unnamed("linear", shapes("linear", 100, seed=1), seed=2))
     assert len(model.kernels) == 13
     fresh = read_unnamed("linear", shapes("linear", 300, seed=3), seed=4, noise=0.0)
     assert error(model, fresh) < 3 * NOISE

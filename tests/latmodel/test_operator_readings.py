@@ -60,7 +60,7 @@ def test_the_chosen_readings_keep_what_belongs_together() -> None:
 def test_none_chosen_is_refused() -> None:
     with pytest.raises(MeasurementError) as caught:
         READINGS.where(np.zeros(3, dtype=bool))
-    assert str(caught.value) == "batch has shape (0,): every array must be (0,), not empty"
+    assert str(caught.value) == "readings of 'bmm' are none: give at least one"
 
 
 def test_what_is_held_out_is_the_same_for_ever() -> None:
@@ -108,15 +108,15 @@ def test_one_shape_in_so_many_is_held_out(one_in: int) -> None:
         ),
         (
             {"sizes": {**READINGS.sizes, "k": np.ones(2)}},
-            "k has shape (2,): every array must be (3,), not empty",
+            "k has shape (2,): every array must be (3,)",
         ),
         (
             {"kernels": np.array("a")},
-            "kernels has shape (): every array must be (3,), not empty",
+            "kernels has shape (): every array must be (3,)",
         ),
         (
             {"splits": np.ones((3, 1), dtype=np.int64)},
-            "splits has shape (3, 1): every array must be (3,), not empty",
+            "splits has shape (3, 1): every array must be (3,)",
         ),
         (
             {"sizes": {**READINGS.sizes, "m": np.array([1.0, 0.0, 2.0])}},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -141,11 +142,12 @@ def test_whole_numbers_stay_within_what_was_seen(numbers: list[int]) -> None:
     assert min(numbers) <= min(tree.leaves) <= max(tree.leaves) <= max(numbers)
 
 
-def test_a_forest_answers_as_scikit_learn_would() -> None:
+@pytest.mark.parametrize("loss", ["absolute_error", "squared_error"])
+def test_a_forest_answers_as_scikit_learn_would(loss: str) -> None:
     """Each leaf is rounded to a unit, so thirty trees differ by fifteen units at most."""
     columns = features(500)
     fitted = GradientBoostingRegressor(
-        loss="absolute_error",
+        loss=loss,
         n_estimators=30,
         learning_rate=0.2,
         max_depth=None,
@@ -157,7 +159,7 @@ def test_a_forest_answers_as_scikit_learn_would() -> None:
     )
     fitted.fit(stacked(columns), target(columns))
     forest = fit_forest(
-        columns, target(columns), trees=30, rate=0.2, most_leaves=16, least_rows=5
+        columns, target(columns), trees=30, rate=0.2, most_leaves=16, least_rows=5, loss=loss
     )
     difference = np.abs(forest.apply(columns) - fitted.predict(stacked(columns)))
     assert difference.max() <= 15.5 * UNIT
@@ -173,12 +175,19 @@ def test_a_forest_learns_a_planted_step_whatever_the_outliers() -> None:
     assert np.median(np.abs(forest.apply(columns) - planted)) < 0.01
 
 
-def test_a_forest_is_a_median_and_as_many_trees_as_asked() -> None:
+@pytest.mark.parametrize(
+    ("loss", "centre"), [("absolute_error", np.median), ("squared_error", np.mean)]
+)
+def test_a_forest_is_a_centre_and_as_many_trees_as_asked(
+    loss: str, centre: Callable[[Floats], float]
+) -> None:
     columns = features(200)
-    first, again = (fit_forest(columns, target(columns), trees=5, rate=0.2) for _ in range(2))
+    first, again = (
+        fit_forest(columns, target(columns), trees=5, rate=0.2, loss=loss) for _ in range(2)
+    )
     assert first.lines() == again.lines()
-    median, *grown = first.trees
-    assert median.leaves == pytest.approx((np.median(target(columns)) / UNIT,), abs=1)
+    start, *grown = first.trees
+    assert start.leaves == pytest.approx((centre(target(columns)) / UNIT,), abs=1)
     assert len(grown) == 5
     assert all(1 < len(tree.leaves) <= 32 for tree in grown)
     assert all(leaf % 1 == 0 for tree in grown for leaf in tree.leaves)
