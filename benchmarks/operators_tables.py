@@ -27,6 +27,7 @@ TABLE_HEAD = (
     "first table ms",
     "median ms",
     "worst ms",
+    "CPU ms",
     "bar ms",
 )
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from latmodel.catalogue import read_profile
 from latmodel.operator_kinds import DIMS
 from latmodel.operator_readings import OperatorReadings
 
@@ -137,3 +139,40 @@ def test_cards_are_those_of_the_public_list(fits: Any, benchmark_file: Load) -> 
         assert card.bandwidth_gb_s == float(row["Mem_Bw"])
         assert card.peak_gflops["fp32"] == float(row["SingleFLOPs"])
         assert source == "p4" or card.sms == int(row["Num_Sm"])
+
+
+def test_every_table_has_a_cell_per_column(benchmark_file: Load) -> None:
+    """Of the parts that need no readings: the times of a table, for each number format."""
+    tables = benchmark_file("operators_tables")
+    lines = list(tables.table_lines())
+    assert {len(line) for line in lines} == {len(tables.TABLE_HEAD)}
+    (name,) = {line[0] for line in lines}
+    assert [line[1] for line in lines] == list(read_profile(name).dtypes)
+    assert all(float(cell) > 0 for line in lines for cell in line[3:])
+
+
+def test_steps_have_a_cell_per_column(fits: Any, benchmark_file: Load) -> None:
+    """Two layers step up by a quarter and one down; ours says up, the trees say nothing."""
+    steps_table = benchmark_file("operators_steps_table")
+    shapes = [(rows, i, 64) for i in (64, 128, 256) for rows in (16, 17)]
+    unseen = replace(
+        readings("linear", shapes), latency_ns=np.array([100.0, 125, 100, 125, 100, 75])
+    )
+    flat, rising = np.full(6, 100.0), np.array([100.0, 110.0] * 3)
+    task = fits.Task("h200", "linear", "half of the shapes")
+    outcome = fits.Outcome(task, unseen, unseen, {fits.TREES: flat, fits.OURS: rising})
+    lines = list(steps_table.step_lines([outcome]))
+    up = ("3", "67", "100", "0", "nan", "67", "nan", "25.0")
+    none = ("3", "0", "0", "0", "nan", "0", "nan", "25.0")
+    assert lines == [
+        ("h200", "half of the shapes", "always up", "", *up, ""),
+        ("h200", "half of the shapes", "majority at these rows", "", *up, ""),
+        ("h200", "half of the shapes", fits.TREES, "", *none, "0.0"),
+        ("h200", "half of the shapes", fits.OURS, "90", *up, "10.0"),
+    ]
+    assert {len(line) for line in lines} == {len(steps_table.STEP_HEAD)}
+    (by_inputs, by_outputs) = steps_table.ceiling_lines("h200", unseen)
+    assert by_inputs[4:8] == ("2", "50", "50", "nan")
+    assert by_outputs[4:6] == ("0", "nan")
+    scatter = list(steps_table.noise_lines("h200", unseen))
+    assert [line[5] for line in scatter] == ["3 of 3", *["0 of 0"] * 4]
