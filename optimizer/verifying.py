@@ -18,6 +18,7 @@ from latmodel.timing import interleave_ns
 from optimizer.errors import VerificationError
 from optimizer.plan import Plan
 from optimizer.pruning import apply
+from optimizer.pruning.trunks.registry import trunk_of
 from optimizer.pruning.twinning import twin
 
 __all__ = ["Verification", "executed_counts", "verify"]
@@ -221,7 +222,7 @@ def executed_counts(model: Any, images: torch.Tensor) -> tuple[int, ...]:
     seen: list[int] = []
     hooks = [
         block.register_forward_hook(lambda _m, _i, out: seen.append(int(out.shape[1])))
-        for block in model.blocks
+        for block in trunk_of(model).blocks
     ]
     try:
         with torch.inference_mode():

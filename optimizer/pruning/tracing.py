@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from optimizer.pruning.blocks.cutting import Cutting
+from optimizer.pruning.blocks.cutting import Cutting, Decisions
 from optimizer.pruning.state import applied
 from optimizer.pruning.twinning import twin
 
@@ -56,8 +56,10 @@ def trace(model: nn.Module, images: Tensor) -> tuple[Tensor, ...]:
 def _watch(block: Any, kept: dict[int, Tensor]) -> None:
     """Write down what a block of the twin keeps; the twin is thrown away afterwards."""
 
-    def forward(x: Tensor) -> Tensor:
-        x, kept[block.pruning_cut.block] = block.forward_and_kept(x)
-        return x
+    def forward(x: Tensor, *sides: Any, decided: Decisions, **options: Any) -> Tensor:
+        answer = type(block).forward(block, x, *sides, decided=decided, **options)
+        if decided:
+            kept[block.pruning_cut.block] = decided[0].kept
+        return answer  # type: ignore[no-any-return]
 
     block.forward = forward

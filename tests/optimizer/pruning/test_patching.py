@@ -19,7 +19,10 @@ from .tiny import FORMS, anatomy, features, images, logits, losing, tiny
 if TYPE_CHECKING:
     from pathlib import Path
 
-SCORE_CHOICES = "choose one of 'pomt', 'cls', 'value-norm', 'random', or a function"
+SCORE_CHOICES = (
+    "choose one of 'pomt', 'cls', 'value-norm', 'key-norm', 'received-attention', 'random', "
+    "or a function"
+)
 
 
 @pytest.mark.parametrize("score", NAMES)
@@ -98,19 +101,6 @@ def test_a_saved_model_comes_back_cut(score: str, tmp_path: Path) -> None:
     assert type(undo(loaded)) is type(tiny("distilled"))
 
 
-@pytest.mark.parametrize("form", ["vit", "distilled"])
-def test_a_dense_grid_is_refused(form: str) -> None:
-    """Timm would fold the missing patches into channels; plain tokens are given."""
-    model = apply(tiny(form), losing(tiny(form), 0, 5, 0, 0), dropped="drop")
-    sentence = "output_fmt 'NCHW' needs every patch, and this model drops some"
-    with pytest.raises(UnsupportedModelError, match=sentence):
-        model.forward_intermediates(images())
-    with pytest.raises(UnsupportedModelError, match=sentence):
-        model.get_intermediate_layers(images(), n=2, reshape=True)
-    tokens = model.forward_intermediates(images(), output_fmt="NLC", intermediates_only=True)
-    assert [entry.shape[1] for entry in tokens] == [16, 11, 11, 11]
-
-
 def test_applying_twice_is_refused() -> None:
     """The first schedule stays."""
     model = apply(tiny(), losing(tiny(), 0, 5, 0, 0))
@@ -159,7 +149,7 @@ def test_a_schedule_for_another_model_is_refused(schedule: Schedule, sentence: s
 @pytest.mark.parametrize(
     ("choice", "sentence"),
     [
-        ({"dropped": "merge"}, "dropped is 'merge': choose one of 'drop', 'average'"),
+        ({"dropped": "melt"}, "dropped is 'melt': choose one of 'drop', 'average', 'merge'"),
         (
             {"score": "best"},
             "score is 'best': " + SCORE_CHOICES,
