@@ -97,7 +97,8 @@ def test_what_is_no_plan_ends_in_one_line(tmp_path: Path, name: str, text: str) 
         (
             "score",
             "banana",
-            "score is 'banana': must be one of pomt, cls, value-norm, key-norm, received-attention, random",
+            "score is 'banana': must be one of pomt, cls, value-norm, key-norm, "
+            "received-attention, random",
         ),
         ("dropped", "pear", "dropped is 'pear': must be one of drop, average, merge"),
         ("dense_ms", 0, "budget, dense, predicted and fastest latency must be positive"),
