@@ -93,6 +93,7 @@ def apply(
     work = _work(trunk, families, cuts)
     for block, family, cut in work:
         where = f"blocks[{cut.block}]"
+        _check_sight(cut, family)
         check_restated(block, family, width=int(trunk.embed_dim), where=where)
         _check_order(block, cut)
     # Nothing below this line can fail.
@@ -145,6 +146,15 @@ def _resolve(score: str | Score, shape: Shape) -> str | Score:
         choices = ", ".join(repr(name) for name in NAMES)
         raise ScheduleError(f"score is {score!r}: choose one of {choices}, or a function")
     return "pooled" if score == "cls" and not shape.class_token else score
+
+
+def _check_sight(cut: Cut, family: BlockFamily) -> None:
+    reason = None if callable(cut.score) else family.blind.get(cut.score)
+    if reason is not None:
+        raise UnsupportedModelError(
+            f"score is {cut.score!r}, which tells no token of a {family.block.__name__} from "
+            f"another: {reason}; choose another score"
+        )
 
 
 def _check_order(block: Any, cut: Cut) -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["trace"]
 
 
-def trace(model: nn.Module, images: Tensor) -> tuple[Tensor, ...]:
+def trace(model: nn.Module, images: Any) -> tuple[Tensor, ...]:
     """The original patch positions that remain after each block's cut.
 
     Runs the model once, as it stands (its training flags are not changed), on a twin that
@@ -24,7 +24,9 @@ def trace(model: nn.Module, images: Tensor) -> tuple[Tensor, ...]:
 
     Args:
         model: carries a schedule.
-        images: (batch, channels, height, width).
+        images: what the model takes: (batch, channels, height, width), or a dict of patches
+            (batch, patches, ...) for the models that take one; their positions are then
+            those in the dict.
 
     Returns:
         Shape (depth,); entry ``i`` is int64 of shape (batch, kept patches), rising in each
@@ -43,8 +45,9 @@ def trace(model: nn.Module, images: Tensor) -> tuple[Tensor, ...]:
             _watch(part, kept)
     with torch.no_grad():
         watched(images)
-    patches = torch.arange(schedule.full - schedule.prefix, device=images.device)
-    positions = patches.expand(images.shape[0], -1)
+    given: Tensor = images["patches"] if isinstance(images, dict) else images
+    patches = torch.arange(schedule.full - schedule.prefix, device=given.device)
+    positions = patches.expand(given.shape[0], -1)
     after: list[Tensor] = []
     for block in range(schedule.depth):
         if block in kept:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 import torch
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from torch import Tensor, nn
 
     from optimizer.pruning.blocks.cutting import Cutting
@@ -56,6 +58,7 @@ class BlockFamily:
         probe: makes the input of the comparison with timm that `apply` makes.
         follows: whether blocks that drop nothing need their class swapped too once tokens
             are missing: where timm's own attention makes something for the full grid.
+        blind: names of scores that tell no token from another here, and why.
     """
 
     block: type[nn.Module]
@@ -63,3 +66,4 @@ class BlockFamily:
     cut_block: type[Cutting]
     probe: _MakeProbe = field(default=probe_plain)
     follows: bool = False
+    blind: Mapping[str, str] = field(default_factory=dict)

@@ -9,7 +9,7 @@ from timm.models.gemma4_vit import Gemma4VitClassifier, Gemma4VitEncoder
 
 from optimizer.pruning.trunks.beside import Beside, mask_of
 from optimizer.pruning.trunks.family import Shape, TrunkFamily
-from optimizer.pruning.trunks.padded import refuse_padded_mean, still_real
+from optimizer.pruning.trunks.padded import refuse_padded, still_real
 from optimizer.pruning.trunks.walking import CutTrunk
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class CutGemma4VitEncoder(CutTrunk, Gemma4VitEncoder):
 
     def _beside(self, x: Tensor, places: Tensor, padding: Tensor | None) -> _Turns:
         if padding is not None:
-            refuse_padded_mean(self.blocks)
+            refuse_padded(self.blocks)
         cos, sin = self.rotary_emb(x, places)
         return _Turns(cos, sin, None if padding is None else ~padding)
 

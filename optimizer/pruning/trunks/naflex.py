@@ -11,7 +11,7 @@ from optimizer.errors import UnsupportedModelError
 from optimizer.pruning.trunks.beside import Beside, Rope
 from optimizer.pruning.trunks.family import Shape, TrunkFamily
 from optimizer.pruning.trunks.intermediates import Intermediates
-from optimizer.pruning.trunks.padded import real_tokens, refuse_padded_mean, still_real
+from optimizer.pruning.trunks.padded import real_tokens, refuse_padded, still_real
 from optimizer.pruning.trunks.walking import refuse_mask
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class CutNaFlexVit(Intermediates, NaFlexVit):
         refuse_mask(given.get("attn_mask") is not None)
         valid, places = given.get("patch_valid"), given.get("patch_coord")
         if valid is not None:
-            refuse_padded_mean(self.blocks)
+            refuse_padded(self.blocks)
         embeds: dict[str, Any] = self._forward_embeds(given["patches"], places, valid, None)
         turns, valid = embeds["rope_embeds"], embeds["patch_valid"]
         mixed = self.rope_is_mixed

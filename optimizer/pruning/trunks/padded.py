@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from optimizer.pruning.trail import Trail
 
-__all__ = ["real_tokens", "refuse_padded_mean", "still_real"]
+__all__ = ["real_tokens", "refuse_padded", "still_real"]
 
 
 def real_tokens(valid: Tensor | None, prefix: int) -> Tensor | None:
@@ -32,14 +32,19 @@ def still_real(valid: Tensor | None, trail: Trail) -> Tensor | None:
     return valid.gather(1, trail.positions)
 
 
-def refuse_padded_mean(blocks: nn.Module) -> None:
-    """A mean over padding would make an image depend on the others of its batch.
+def refuse_padded(blocks: nn.Module) -> None:
+    """A mean over padding, or one order for all, would make an image depend on its batch.
 
     Raises:
-        UnsupportedModelError: a block averages what it drops.
+        UnsupportedModelError: a block averages what it drops, or drops in a fixed order.
     """
-    cutting = [block for block in blocks.children() if isinstance(block, Cutting)]
-    if any(block.pruning_cut.average for block in cutting):
+    cuts = [block.pruning_cut for block in blocks.children() if isinstance(block, Cutting)]
+    if any(cut.score == "random" for cut in cuts):
+        raise UnsupportedModelError(
+            "score is 'random', one order for all images, and these come with padding at "
+            "different places: apply with another score"
+        )
+    if any(cut.average for cut in cuts):
         raise UnsupportedModelError(
             "dropped is 'average', and these images come with padding, which is no part of "
             "a mean: apply with dropped='drop' or 'merge'"
