@@ -103,9 +103,7 @@ class Trail:
     def _missing(self, places: int) -> Tensor:
         """The share of each place in the averaged token, (batch, places) float32."""
         assert self.positions is not None  # noqa: S101 (asked only where some are missing)
-        kept = self.positions.shape[1]
-        there = torch.full(
-            (len(self.positions), places), 1 / (places - kept), device=self.positions.device
-        )
-        # A plain scatter: no two positions of an image are equal.
-        return there.scatter(1, self.positions, 0.0)
+        every = torch.arange(places, device=self.positions.device)
+        # A comparison, not a scatter, which some runtimes lack.
+        there = (self.positions.unsqueeze(-1) == every).any(dim=1)
+        return (~there).float() / (places - self.positions.shape[1])

@@ -14,9 +14,6 @@ if TYPE_CHECKING:
 __all__ = ["Beside", "Bias", "Nothing", "Rope", "mask_of"]
 
 
-_START = Trail()
-
-
 class Beside(ABC):
     """What a trunk hands to its blocks beside the tokens: a frozen value, like the trail."""
 
@@ -59,13 +56,13 @@ class Rope(Beside):
         mixed: whether each block has its own.
         here: of the tokens that are left; None where it is taken from the table block by
             block.
-        trail: where these tokens lie.
+        trail: where these tokens lie; None before the first cut.
     """
 
     table: Any
     mixed: bool = False
     here: Tensor | None = None
-    trail: Trail = _START
+    trail: Trail | None = None
 
     def follow(self, trail: Trail) -> Rope:
         """See `Beside.follow`."""
@@ -76,7 +73,8 @@ class Rope(Beside):
     def of_block(self, index: int, *, cutting: bool) -> dict[str, Any]:  # noqa: ARG002
         """See `Beside.of_block`."""
         if self.mixed and self.table is not None:
-            return {"rope": self.trail.rows(self.table[index])}
+            rows = self.table[index]
+            return {"rope": rows if self.trail is None else self.trail.rows(rows)}
         return {"rope": self.table if self.here is None else self.here}
 
 
@@ -88,7 +86,7 @@ class Bias(Beside):
         table: for every pair of places, (1, heads, tokens, tokens), or None.
         prefix: tokens at the front.
         here: of the tokens that are left.
-        trail: where they lie.
+        trail: where they lie; None before the first cut.
         name: what timm's block calls it.
     """
 
@@ -96,7 +94,7 @@ class Bias(Beside):
     prefix: int
     name: str
     here: Tensor | None = None
-    trail: Trail = _START
+    trail: Trail | None = None
 
     def follow(self, trail: Trail) -> Bias:
         """See `Beside.follow`."""
@@ -107,7 +105,7 @@ class Bias(Beside):
         """See `Beside.of_block`."""
         shared = self.table if self.here is None else self.here
         if cutting:
-            return {"trail": self.trail, "shared": shared}
+            return {"trail": self.trail or Trail(), "shared": shared}
         return {self.name: shared}
 
 
