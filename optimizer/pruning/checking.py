@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from optimizer.pruning.blocks.family import BlockFamily
-    from optimizer.pruning.trunks.family import Shape
+    from optimizer.pruning.trunks.family import Shape, TrunkFamily
     from optimizer.schedule import Schedule
 
-__all__ = ["check_fit", "check_restated", "families_of"]
+__all__ = ["check_fit", "check_restated", "check_trunk", "families_of"]
 
 
 def families_of(model: nn.Module) -> tuple[BlockFamily, ...]:
@@ -119,6 +119,38 @@ def _listen(block: Any) -> _Listening | None:
         return None
     block.attn = _Listening(block.attn)
     return block.attn  # type: ignore[no-any-return]
+
+
+def check_trunk(trunk: Any, family: TrunkFamily) -> None:
+    """Compare what we do before and after the blocks with what timm's own `forward` does.
+
+    It runs one random image through a twin without blocks, as `check_restated` does tokens
+    through a block; a trunk that takes images of any size runs timm's own code and is
+    passed over, and so is one on the meta device.
+
+    Raises:
+        UnsupportedModelError: they differ, or somebody listens to all blocks as one, which
+            a cut model runs one by one.
+    """
+    blocks = trunk.blocks
+    if blocks._forward_hooks or blocks._forward_pre_hooks:  # noqa: SLF001 (no other way)
+        raise UnsupportedModelError(
+            "the model's blocks have a hook as a whole, and a cut model runs them one by one: "
+            "put it on the first or last block"
+        )
+    like = next(weight for weight in trunk.parameters() if weight.is_floating_point())
+    size = getattr(getattr(trunk, "patch_embed", None), "img_size", None)
+    if like.is_meta or size is None:
+        return
+    other = twin(trunk).eval()
+    other.blocks = type(blocks)()
+    channels = next(m for m in other.modules() if isinstance(m, nn.Conv2d)).in_channels
+    generator = torch.Generator().manual_seed(0)
+    image = torch.randn(1, channels, *size, generator=generator, device="cpu").to(like)
+    with torch.no_grad():
+        timm_says = other.forward_features(image)
+        other.__class__ = family.cut_trunk
+        _compare(other.forward_features(image), timm_says, "the model around its blocks")
 
 
 def _moved(sides: dict[str, Any], like: Tensor) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from optimizer.errors import ScheduleError, UnsupportedModelError
 from optimizer.plan import SCORES as NAMES
 from optimizer.pruning.blocks.cutting import Cutting
 from optimizer.pruning.blocks.registry import original_block
-from optimizer.pruning.checking import check_fit, check_restated, families_of
+from optimizer.pruning.checking import check_fit, check_restated, check_trunk, families_of
 from optimizer.pruning.cut import plan_cuts
 from optimizer.pruning.scores import random_order
 from optimizer.pruning.state import ATTRIBUTE, Applied, applied, is_applied
@@ -45,7 +45,8 @@ def apply(
     stands for it, or with its own state as it was dropped; so does `forward_intermediates`
     where it is asked for "NCHW".
 
-    In a block that cuts, hooks on `attn` itself do not run; those on its parts do.
+    Hooks on the blocks and on their parts run as before, but for two: on `attn` itself in
+    a block that cuts, and on `blocks` as a whole.
 
     Args:
         model: one of timm's plain vision transformers, with or without weights; an error
@@ -96,6 +97,8 @@ def apply(
         _check_sight(cut, family)
         check_restated(block, family, width=int(trunk.embed_dim), where=where)
         _check_order(block, cut)
+    if work:
+        check_trunk(trunk, trunk_family)
     # Nothing below this line can fail.
     for block, family, cut in work:
         _swap(block, family, cut)

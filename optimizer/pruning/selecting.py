@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["gather_tokens", "order_patches", "shorten"]
 
 
-def order_patches(scores: Tensor, cut: Cut) -> Tensor:
+def order_patches(scores: Tensor, cut: Cut, *, every: bool = True) -> Tensor:
     """The patches by falling score.
 
     Prefix tokens and an averaged token are scored too, and left out of the choice here.
@@ -26,9 +26,10 @@ def order_patches(scores: Tensor, cut: Cut) -> Tensor:
     Args:
         scores: (batch, before), one number per token that reaches the cut.
         cut: the plan.
+        every: those that are not kept too; finding only the others takes less time.
 
     Returns:
-        Positions among the patches that reach the cut, int64, (batch, patches).
+        Positions among the patches that reach the cut, int64, (batch, patches or kept).
 
     Raises:
         ScheduleError: a score of the caller's own gave another shape.
@@ -39,7 +40,7 @@ def order_patches(scores: Tensor, cut: Cut) -> Tensor:
             f"allowed is (batch, tokens) with {cut.before} tokens"
         )
     patches = scores[:, cut.prefix : cut.prefix + cut.patches]
-    return patches.topk(cut.patches, dim=1).indices
+    return patches.topk(cut.patches if every else cut.kept, dim=1).indices
 
 
 def shorten(
@@ -55,7 +56,8 @@ def shorten(
 
     Args:
         x: tokens, (batch, before, dim).
-        order: positions among the patches, best first, (batch, patches).
+        order: positions among the patches, best first, (batch, patches); those kept are
+            enough where the others are dropped without a trace.
         cut: the plan.
         keys: what says which kept patch is near, (batch, before, width); for merging.
         sizes: patches that each patch stands for, (batch, patches); None for one each.

@@ -18,7 +18,7 @@ class Decision(NamedTuple):
 
     Attributes:
         kept: positions kept among the patches that reached the cut, rising, (batch, kept).
-        gone: positions of the others, (batch, lost).
+        gone: positions of the others, (batch, lost); none where nobody asked for them.
         filling: (batch, lost, dim), the states of the others as they were dropped; None
             where something that stays stands for them.
         target: for each of the others, which of the kept it was merged into, (batch,

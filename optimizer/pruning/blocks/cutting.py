@@ -127,7 +127,7 @@ class Cutting:
         """
         x, decision = shorten(
             x,
-            self.order(x, seen.detached()),
+            self.order(x, seen.detached(), fill=decided.fill),
             self.pruning_cut,
             keys=_flat(seen.k.detach()) if self.pruning_cut.dropped == "merge" else None,
             sizes=decided.sizes,
@@ -136,8 +136,8 @@ class Cutting:
         decided.append(decision)
         return x
 
-    def order(self, x: Tensor, seen: Attended) -> Tensor:
-        """The patches, the first kept longest, (batch, patches)."""
+    def order(self, x: Tensor, seen: Attended, *, fill: bool) -> Tensor:
+        """The patches, the first kept longest, (batch, patches or kept)."""
         plan = self.pruning_cut
         if plan.score == "random":
             return self.pruning_order.expand(x.shape[0], -1)
@@ -147,7 +147,7 @@ class Cutting:
             scores = SCORES[plan.score](seen)
         if seen.real is not None:
             scores = scores.masked_fill(~seen.real, float("-inf"))
-        return order_patches(scores, plan)
+        return order_patches(scores, plan, every=fill or plan.dropped != "drop")
 
 
 def _flat(heads: Tensor) -> Tensor:

@@ -197,3 +197,27 @@ def test_other_dtypes_pass_the_comparison(dtype: torch.dtype) -> None:
     answer = logits(model, images().to(dtype))
     assert answer.dtype == dtype
     assert answer.isfinite().all()
+
+
+def test_a_timm_whose_trunk_changed_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What stands before and after the blocks is compared too."""
+    timm = VisionTransformer.forward_features
+
+    def other(self: Any, x: Tensor, *rest: Any, **options: Any) -> Tensor:
+        return 1.001 * timm(self, x, *rest, **options)
+
+    monkeypatch.setattr(VisionTransformer, "forward_features", other)
+    assert refusal(tiny("deit3")) == (
+        "the model around its blocks does not compute what it did in timm 1.0.3 to 1.0.31: "
+        "install one of these, or remove the hook that changes it"
+    )
+
+
+def test_a_hook_on_all_blocks_is_refused() -> None:
+    """They run one by one in a cut model, so it would be lost in silence."""
+    model = tiny()
+    model.blocks.register_forward_hook(lambda _, __, out: 2 * out)
+    assert refusal(model) == (
+        "the model's blocks have a hook as a whole, and a cut model runs them one by one: "
+        "put it on the first or last block"
+    )
