@@ -37,7 +37,8 @@ def restore(x: Tensor, decisions: Sequence[Decision], *, prefix: int, averaged: 
         return x
     front = x[:, :prefix]
     mean = x[:, -1:] if averaged else None
-    patches = x[:, prefix : x.shape[1] - averaged]
+    # Not the flag itself: a tracer's shapes subtract no truth value.
+    patches = x[:, prefix : x.shape[1] - int(averaged)]
     for decision in reversed(decisions):
         patches = _before(patches, decision, mean)
     return torch.cat([front, patches], dim=1) if prefix else patches

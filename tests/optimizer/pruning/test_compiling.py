@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 
@@ -71,3 +73,19 @@ def test_what_goes_with_the_tokens_exports(name: str, dropped: str) -> None:
     program = torch.export.export(model, (batch,))
     torch.testing.assert_close(program.module()(batch), logits(model, batch))
     assert not [node for node in program.graph.nodes if "scatter" in str(node.target)]
+
+
+# Newer torch warns that it prefers its other ways.
+@pytest.mark.filterwarnings(
+    "ignore::torch.jit.TracerWarning", "ignore::DeprecationWarning", "ignore::FutureWarning"
+)
+@pytest.mark.parametrize("name", ["vit_small_patch16_dinov3", "qwen3_vit_88m_enc"])
+def test_a_traced_model_answers_for_other_images(name: str) -> None:
+    """No index of the example is built in."""
+    model, batch = small(name), images(2, size=size_of(name))
+    apply(model, small_losing(model, batch, 3, 5, 0), "cls", "average")
+    with torch.no_grad():
+        jit: Any = torch.jit
+        traced = jit.trace(model, batch, check_trace=False)
+    other = images(2, size=size_of(name), seed=5)
+    torch.testing.assert_close(logits(traced, other), logits(model, other))

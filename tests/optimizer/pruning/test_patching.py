@@ -6,15 +6,17 @@ import copy
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import timm
 import torch
 
 from optimizer.errors import ScheduleError, UnsupportedModelError
+from optimizer.plan import DROPPED
 from optimizer.plan import SCORES as NAMES
-from optimizer.pruning import apply, undo
+from optimizer.pruning import apply, trace, undo
 from optimizer.pruning.state import Applied, applied
 from optimizer.schedule import Schedule
 
-from .tiny import FORMS, anatomy, features, images, logits, losing, tiny
+from .tiny import FORMS, anatomy, features, images, logits, losing, randomised, tiny
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -99,6 +101,26 @@ def test_a_saved_model_comes_back_cut(score: str, tmp_path: Path) -> None:
     loaded = torch.load(tmp_path / "model.pt", weights_only=False)
     assert torch.equal(logits(model, images()), logits(loaded, images()))
     assert type(undo(loaded)) is type(tiny("distilled"))
+
+
+@pytest.mark.parametrize("dropped", DROPPED)
+def test_a_model_within_a_features_wrapper_gives_dense_grids(dropped: str) -> None:
+    """Timm's wrapper asks for grids: every place is filled, the kept ones by their tokens."""
+    wrapped: Any = timm.create_model(
+        "test_vit", features_only=True, img_size=64, out_indices=(0, 2, 3)
+    )
+    randomised(wrapped)
+    model, batch = wrapped.model, images(2, size=64)
+    apply(model, losing(model, 0, 5, 0, 4), "value-norm", dropped)
+    with torch.no_grad():
+        grids = wrapped(batch)
+        tokens = model.forward_intermediates(batch, output_fmt="NLC", intermediates_only=True)
+    remaining = trace(model, batch)
+    for grid, block in zip(grids, (0, 2, 3), strict=True):
+        assert grid.shape == (2, 64, 4, 4)
+        kept = remaining[block]
+        rows = grid.flatten(2).mT.gather(1, kept.unsqueeze(-1).expand(-1, -1, 64))
+        assert torch.equal(rows, tokens[block][:, : kept.shape[1]])
 
 
 def test_applying_twice_is_refused() -> None:
