@@ -19,6 +19,20 @@ from latmodel.files import write_text
 from latmodel.workload import Workload
 from latmodel.workloads import to_csv
 
+_MODULES = (
+    "vision_transformer",
+    "deit",
+    "vision_transformer_hybrid",
+    "eva",
+    "beit",
+    "cait",
+    "vision_transformer_relpos",
+    "naflexvit",
+    "qwen3_vit",
+    "deepseek_vit",
+    "gemma4_vit",
+)
+
 
 def main() -> None:
     """Describe each model of timm that is a plain vision transformer; skip the others."""
@@ -27,8 +41,7 @@ def main() -> None:
     out = parser.parse_args().out
     warnings.simplefilter("ignore")  # timm warns of configurations we do not use
     # Their entry points live in these modules; building the other 1000 takes minutes.
-    names = timm.list_models(module="vision_transformer") + timm.list_models(module="deit")
-    names += timm.list_models(module="vision_transformer_hybrid")
+    names = [name for module in _MODULES for name in timm.list_models(module=module)]
     workloads: list[Workload] = []
     for name in track(sorted(set(names)), description="describing", transient=True):
         try:

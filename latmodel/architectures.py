@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from latmodel.errors import UnknownModelError, WorkloadError
@@ -65,72 +66,156 @@ def describe(model: nn.Module | str, *, batch: int = 1, dtype: str = "fp32") -> 
     return _describe(model, name, batch, dtype)
 
 
-def _describe(model: nn.Module, name: str, batch: int, dtype: str) -> Workload:
-    # The classes that timm names; a subclass, such as a cut model, is one of them too.
-    from timm.layers import PatchEmbed  # type: ignore[attr-defined]  # noqa: PLC0415
-    from timm.models.vision_transformer import VisionTransformer  # noqa: PLC0415
+# Of each timm trunk: its blocks and their attention, and the kind of workload they make.
+_EVA = {
+    ("EvaBlock", "EvaAttention"): "rotary",
+    ("EvaBlock", "AttentionRope"): "rotary",
+    ("EvaBlockPostNorm", "EvaAttention"): "rotary",
+    ("EvaBlockPostNorm", "AttentionRope"): "rotary",
+}
+_KINDS: dict[str, dict[tuple[str, str], str]] = {
+    "VisionTransformer": {
+        ("Block", "Attention"): "plain",
+        ("Block", "DiffAttention"): "differential",
+        ("ResPostBlock", "Attention"): "reordered",
+    },
+    "Eva": _EVA,
+    "Beit": {("Block", "Attention"): "biased"},
+    "VisionTransformerRelPos": {
+        ("RelPosBlock", "RelPosAttention"): "biased",
+        ("ResPostRelPosBlock", "RelPosAttention"): "biased",
+    },
+    "NaFlexVit": {("Block", "Attention"): "flexible"} | dict.fromkeys(_EVA, "flexible"),
+    "Qwen3VitEncoder": _EVA,
+    "DeepseekVitEncoder": {("DeepseekVitBlock", "AttentionRope"): "rotary"},
+    "Gemma4VitEncoder": {("Gemma4Block", "Gemma4Attention"): "sandwich"},
+}
 
-    if not isinstance(model, VisionTransformer):
+# Blocks that can be cut and still cannot be planned.
+_UNPLANNED = {
+    "LayerScaleBlock": "its attention mixes the maps of its heads, and class attention "
+    "follows the blocks: no operator here is either",
+    **dict.fromkeys(
+        ("ParallelScalingBlock", "DiffParallelScalingBlock", "ParallelThingsBlock"),
+        "it is cut after the block, and a latency table has its cuts between attention and MLP",
+    ),
+}
+
+
+def _describe(model: nn.Module, name: str, batch: int, dtype: str) -> Workload:
+    trunk: Any = model
+    known = _timm_class(trunk, _KINDS)
+    if known is None:  # timm's classifiers on a vision encoder hold it by this name
+        trunk = getattr(model, "encoder", model)
+        known = _timm_class(trunk, _KINDS)
+    blocks = list(getattr(trunk, "blocks", ()))
+    if known is None:
+        _refuse_unplanned(blocks, name)
         raise WorkloadError(
             f"{name} is a {type(model).__name__}: only plain vision transformers "
-            "(timm's VisionTransformer: ViT, DeiT, DINOv2, CLIP, SigLIP ...) keep one "
-            "sequence of tokens from block to block that can be cut"
+            "(timm's VisionTransformer, Eva, Beit and the like: ViT, DeiT, DINOv2, DINOv3, "
+            "CLIP, SigLIP ...) keep one sequence of tokens from block to block that can be cut"
         )
-    embed: Any = model.patch_embed
-    if not isinstance(embed, PatchEmbed):
-        raise WorkloadError(
-            f"{name} embeds its patches by a {type(embed).__name__}: a convolutional stem's "
-            "latency does not follow from token counts"
-        )
-    shapes = [_shapes(block, name) for block in model.blocks]
+    shapes = [_shapes(block, name, _KINDS[known]) for block in blocks]
     if not shapes or any(other != shapes[0] for other in shapes):
         raise WorkloadError(
             f"{name} has {len(shapes)} blocks of {len(set(map(str, shapes)))} shapes: there "
             "must be at least one block, and all must be alike"
         )
-    kernel = embed.proj.kernel_size
+    if shapes[0]["kind"] == "rotary" and getattr(trunk, "rope", None) is None:
+        shapes[0]["kind"] = "reordered"
+    patches, patch_inputs = _patches(trunk, getattr(model, "pretrained_cfg", None), name)
+    prefix = int(getattr(trunk, "num_prefix_tokens", 0))
     return Workload(
         model=name,
         depth=len(shapes),
-        dim=model.embed_dim,
-        tokens=embed.num_patches + model.num_prefix_tokens,
-        prefix=model.num_prefix_tokens,
-        patch_inputs=embed.proj.in_channels * kernel[0] * kernel[1],
-        classes=model.num_classes,
+        dim=trunk.embed_dim,
+        tokens=patches + prefix,
+        prefix=prefix,
+        patch_inputs=patch_inputs,
+        classes=int(getattr(model, "num_classes", 0)),
         batch=batch,
         dtype=dtype,
         **shapes[0],
     )
 
 
-def _shapes(block: Any, name: str) -> dict[str, Any]:
-    """What a block's latency depends on, by the names of `Workload`."""
-    from timm.models import vision_transformer as vit  # noqa: PLC0415
+def _timm_class(module: object, names: Iterable[str]) -> str | None:
+    """The class of timm's that this is one of, by name; a cut model's is a base of it."""
+    for base in type(module).__mro__:
+        if base.__module__.startswith("timm.") and base.__name__ in names:
+            return base.__name__
+    return None
 
+
+def _patches(trunk: Any, config: dict[str, Any] | None, name: str) -> tuple[int, int]:
+    """Patches of an image, and the numbers in one."""
+    embed: Any = getattr(trunk, "patch_embed", None)
+    kind = type(embed).__name__
+    if kind == "PatchEmbed":
+        kernel = embed.proj.kernel_size
+        return embed.num_patches, embed.proj.in_channels * kernel[0] * kernel[1]
+    if embed is not None and kind != "Gemma4PatchEmbed":
+        raise WorkloadError(
+            f"{name} embeds its patches by a {kind}: a convolutional stem's latency does not "
+            "follow from token counts"
+        )
+    # These take images of any size: the one that timm trained them at counts.
+    channels, height, width = (config or {}).get("input_size", (0, 0, 0))
+    if not height:
+        raise WorkloadError(
+            f"{name} takes images of any size and timm names none for it: its token count is "
+            "not known; create it by timm.create_model"
+        )
+    rows, columns = trunk.get_patch_size()
+    return (height // rows) * (width // columns), channels * rows * columns
+
+
+def _refuse_unplanned(blocks: list[Any], name: str) -> None:
+    for block in blocks:
+        reason = _UNPLANNED.get(_timm_class(block, _UNPLANNED) or "")
+        if reason is not None:
+            raise WorkloadError(
+                f"{name} has blocks of {type(block).__name__}, which can be cut but not "
+                f"planned: {reason}"
+            )
+
+
+def _shapes(block: Any, name: str, kinds: dict[tuple[str, str], str]) -> dict[str, Any]:
+    """What a block's latency depends on, by the names of `Workload`."""
+    _refuse_unplanned([block], name)
     attention: Any = getattr(block, "attn", None)
-    # timm imports its Attention there, in every version since 1.0.
-    plain = (vit.Block, vit.Attention)  # type: ignore[attr-defined]
-    if not (isinstance(block, plain[0]) and isinstance(attention, plain[1])):
+    blocks, attentions = {pair[0] for pair in kinds}, {pair[1] for pair in kinds}
+    pair = (_timm_class(block, blocks) or "", _timm_class(attention, attentions) or "")
+    if pair not in kinds:
+        allowed = ", ".join(f"{one} with {other}" for one, other in kinds)
         raise WorkloadError(
             f"{name} has blocks of {type(block).__name__} with {type(attention).__name__}: "
-            "only timm's ordinary Block with Attention, one after the other with an MLP, can "
-            "be cut between the two"
+            f"known of this model are timm's {allowed}"
         )
-    parts: Any = block
-    width, gated = _mlp(parts.mlp, name)
+    heads = attention.num_heads
+    if getattr(attention, "num_kv_heads", heads) != heads:
+        raise WorkloadError(
+            f"{name} has {heads} heads on {attention.num_kv_heads} keys and values: no "
+            "operator here shares them"
+        )
+    qkv = getattr(attention, "qkv", None)
+    width, gated = _mlp(block.mlp, name)
     return {
-        "heads": attention.num_heads,
-        "head_dim": attention.qkv.out_features // (3 * attention.num_heads),
+        "heads": heads,
+        "head_dim": attention.head_dim if qkv is None else qkv.out_features // (3 * heads),
         "mlp_width": width,
         "gated_mlp": gated,
-        "layer_scale": _acts(parts.ls1),
-        "qk_norm": _acts(attention.q_norm),
+        "layer_scale": _acts(getattr(block, "ls1", None))
+        or getattr(block, "gamma_1", None) is not None,
+        "qk_norm": _acts(getattr(attention, "q_norm", None)),
+        "kind": kinds[pair],
     }
 
 
-def _acts(module: nn.Module) -> bool:
+def _acts(module: nn.Module | None) -> bool:
     """Whether an optional layer is there: timm puts an Identity where it is not."""
-    return type(module).__name__ != "Identity"
+    return module is not None and type(module).__name__ != "Identity"
 
 
 def _mlp(mlp: Any, name: str) -> tuple[int, bool]:
@@ -142,4 +227,6 @@ def _mlp(mlp: Any, name: str) -> tuple[int, bool]:
         return int(mlp.fc1.out_features) // 2, True
     if kind == "SwiGLU":
         return int(mlp.fc1_x.out_features), True
+    if kind == "Gemma4GatedMlp":
+        return int(mlp.gate_proj.linear.out_features), True
     raise WorkloadError(f"{name} has an MLP of {kind}: known are Mlp, GluMlp and SwiGLU")

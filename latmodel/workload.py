@@ -7,10 +7,24 @@ from dataclasses import asdict, dataclass, fields, replace
 from latmodel.errors import WorkloadError
 from latmodel.fields import Fields
 
-__all__ = ["DTYPES", "Workload"]
+__all__ = ["DTYPES", "KINDS", "Workload"]
 
 DTYPES = ("fp32", "fp16", "bf16")
 """The number formats a workload may run in, and their bytes: 4, 2, 2."""
+
+KINDS = {
+    "plain": "",
+    "reordered": "",
+    "rotary": "the rotation of queries and keys, and a projector behind the blocks",
+    "biased": "the bias of attention by relative position, and what it costs a fused kernel",
+    "differential": "the second attention that each head subtracts",
+    "flexible": "the resampling of positions at each call, and rotations where there are any",
+    "sandwich": "the rotation of queries and keys, the norms behind attention and MLP, the "
+    "norm of the values, and the pooler",
+}
+"""How a model's blocks differ from timm's plain ones, and what of that no operator here is.
+
+The operators of a "reordered" model are those of a plain one."""
 
 _COUNTS = ("depth", "dim", "heads", "head_dim", "mlp_width", "tokens", "batch", "patch_inputs")
 
@@ -38,10 +52,11 @@ class Workload:
         gated_mlp: the MLP multiplies two halves (SwiGLU, GEGLU).
         layer_scale: each branch is scaled per feature.
         qk_norm: queries and keys are normalised per head.
+        kind: one of `KINDS`; only "plain" models can be taken apart and timed in parts.
 
     Raises:
         WorkloadError: a count is not positive or absurdly large, the prefix leaves no
-            patch, or the dtype is not one of `DTYPES`.
+            patch, the dtype is not one of `DTYPES` or the kind none of `KINDS`.
 
     >>> deit = Workload(model="deit_small_patch16_224", depth=12, dim=384, heads=6,
     ...     head_dim=64, mlp_width=1536, tokens=197, prefix=1, patch_inputs=768, classes=1000)
@@ -64,6 +79,7 @@ class Workload:
     gated_mlp: bool = False
     layer_scale: bool = False
     qk_norm: bool = False
+    kind: str = "plain"
 
     def __post_init__(self) -> None:
         for name in _COUNTS:
@@ -82,11 +98,18 @@ class Workload:
             raise WorkloadError(f"classes is {self.classes}: must be 0 or more")
         if self.dtype not in DTYPES:
             raise WorkloadError(f"dtype is {self.dtype!r}: must be one of {', '.join(DTYPES)}")
+        if self.kind not in KINDS:
+            raise WorkloadError(f"kind is {self.kind!r}: must be one of {', '.join(KINDS)}")
 
     @property
     def patches(self) -> int:
         """Tokens that a cut may drop: the full count less the prefix."""
         return self.tokens - self.prefix
+
+    @property
+    def left_out(self) -> str:
+        """What these blocks do that no operator here models, in words; "" for nothing."""
+        return KINDS[self.kind]
 
     def at(self, *, batch: int | None = None, dtype: str | None = None) -> Workload:
         """The same model at another batch or dtype."""
@@ -109,8 +132,14 @@ class Workload:
         )
 
     def to_dict(self) -> dict[str, object]:
-        """The workload as plain values, in the order of its attributes."""
-        return asdict(self)
+        """The workload as plain values, in the order of its attributes.
+
+        A plain one says nothing of its kind, as all did before there were others.
+        """
+        values = asdict(self)
+        if self.kind == "plain":
+            del values["kind"]
+        return values
 
     @classmethod
     def from_fields(cls, source: Fields) -> Workload:
@@ -129,6 +158,7 @@ class Workload:
             gated_mlp=source.boolean("gated_mlp"),
             layer_scale=source.boolean("layer_scale"),
             qk_norm=source.boolean("qk_norm"),
+            kind=source.choice("kind", tuple(KINDS)) if source.has("kind") else "plain",
             **counts,
         )
         source.finish()

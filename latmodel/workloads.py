@@ -61,7 +61,7 @@ def listed_workloads() -> dict[str, Workload]:
 def _parse(row: dict[str, str]) -> Workload:
     values: dict[str, object] = {"batch": 1, "dtype": "fp32"}
     for name, text in row.items():
-        values[name] = text if name == "model" else _plain(text)
+        values[name] = text if name in ("model", "kind") else _plain(text)
     return Workload.from_fields(Fields(values, f"{WORKLOADS_FILE}: {row['model']}"))
 
 
@@ -75,6 +75,7 @@ def to_csv(workloads: Iterable[Workload]) -> str:
     """The list as text; the inverse of `listed_workloads`."""
     rows = [
         {name: value for name, value in w.to_dict().items() if name not in _LEFT_OUT}
+        | {"kind": w.kind}
         for w in workloads
     ]
     out = io.StringIO()

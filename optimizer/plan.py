@@ -12,10 +12,10 @@ from optimizer.solution import Status
 
 __all__ = ["DROPPED", "FORMAT", "SCORES", "Plan"]
 
-SCORES = ("pomt", "cls", "value-norm", "random")
+SCORES = ("pomt", "cls", "value-norm", "key-norm", "received-attention", "random")
 """What may choose the tokens that stay; `optimizer.pruning` says what each is."""
 
-DROPPED = ("drop", "average")
+DROPPED = ("drop", "average", "merge")
 """What may become of the others."""
 
 FORMAT = 1

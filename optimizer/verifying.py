@@ -18,9 +18,10 @@ from latmodel.timing import interleave_ns
 from optimizer.errors import VerificationError
 from optimizer.plan import Plan
 from optimizer.pruning import apply
+from optimizer.pruning.trunks.registry import trunk_of
 from optimizer.pruning.twinning import twin
 
-__all__ = ["Verification", "executed_counts", "verify"]
+__all__ = ["Verification", "executed_counts", "image_shape", "verify"]
 
 _PATIENCE = 4
 """Times as many rounds as asked for, at most, where something else takes the processor."""
@@ -166,7 +167,7 @@ def verify(
     dense: Any = copy.deepcopy(model) if model is not None else build_model(plan.model)
     dense = dense.to(place, TORCH_DTYPES[plan.dtype]).eval()
     pruned = apply(twin(dense), plan.schedule, score=plan.score, dropped=plan.dropped)
-    shape = (plan.batch, dense.patch_embed.proj.in_channels, *dense.patch_embed.img_size)
+    shape = (plan.batch, *image_shape(dense))
     images = torch.randn(shape, device=place, dtype=TORCH_DTYPES[plan.dtype])
     with torch.inference_mode():
         executed = executed_counts(pruned, images)
@@ -213,6 +214,16 @@ def _steady_rounds(
     return samples
 
 
+def image_shape(model: Any) -> tuple[int, int, int]:
+    """Channels, height and width of the images that a model is planned for."""
+    embed: Any = getattr(trunk_of(model), "patch_embed", None)
+    if getattr(embed, "img_size", None) is None:  # it takes images of any size
+        channels, height, width = model.pretrained_cfg["input_size"]
+    else:
+        channels, (height, width) = embed.proj.in_channels, embed.img_size
+    return channels, height, width
+
+
 def executed_counts(model: Any, images: torch.Tensor) -> tuple[int, ...]:
     """The sequence length that leaves each block when the model runs; shape (depth,).
 
@@ -221,7 +232,7 @@ def executed_counts(model: Any, images: torch.Tensor) -> tuple[int, ...]:
     seen: list[int] = []
     hooks = [
         block.register_forward_hook(lambda _m, _i, out: seen.append(int(out.shape[1])))
-        for block in model.blocks
+        for block in trunk_of(model).blocks
     ]
     try:
         with torch.inference_mode():

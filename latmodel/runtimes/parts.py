@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from latmodel.architectures import build_model
+from latmodel.errors import WorkloadError
 from latmodel.workload import Workload
 
 __all__ = ["Chain", "Cut", "Ends", "Part", "Parts"]
@@ -135,9 +136,18 @@ class Parts:
         workload: what the model is; its weights are random, which latency does not depend on.
         dtype: of weights and inputs.
         device: where both lie.
+
+    Raises:
+        WorkloadError: the model is not of the plain kind.
     """
 
     def __init__(self, workload: Workload, *, dtype: torch.dtype, device: torch.device) -> None:
+        if workload.kind != "plain":
+            raise WorkloadError(
+                f"{workload.model} is {workload.kind}: its blocks take more than tokens or are "
+                "laid out otherwise, so its parts cannot be timed one by one; plan it from a "
+                "profile with an operator model"
+            )
         self.workload = workload
         # Else an exported model resamples its positions at every call, for images of any size.
         model: Any = build_model(workload.model, dynamic_img_size=False)

@@ -5,53 +5,54 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import nn
 
 from optimizer.errors import ScheduleError, UnsupportedModelError
+from optimizer.pruning.blocks.cutting import Decisions
 from optimizer.pruning.blocks.registry import FAMILIES, family_of
 from optimizer.pruning.cut import Cut
-from optimizer.pruning.models import CUT_MODELS
+from optimizer.pruning.trunks.registry import trunk_of
 from optimizer.pruning.twinning import twin
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import Tensor
 
     from optimizer.pruning.blocks.family import BlockFamily
+    from optimizer.pruning.trunks.family import Shape, TrunkFamily
     from optimizer.schedule import Schedule
 
-__all__ = ["check_fit", "check_restated", "families_of"]
-
-_PATCHES = 4  # enough that tokens, heads and batch cannot be mistaken for one another
+__all__ = ["check_fit", "check_restated", "check_trunk", "families_of"]
 
 
 def families_of(model: nn.Module) -> tuple[BlockFamily, ...]:
-    """The family of each block of the model.
+    """The family of each block of the model, whose trunk is known.
 
     Raises:
-        UnsupportedModelError: the model, a block or its attention is not exactly one that
-            is known, or has a `forward` of its own that a swapped class would not replace.
+        UnsupportedModelError: a block or its attention is not exactly one that is known, or
+            something has a `forward` of its own that a swapped class would not replace.
     """
-    if type(model) not in CUT_MODELS:
-        raise UnsupportedModelError(
-            f"found {_name(model)}: supported are exactly timm's "
-            + " and ".join(known.__name__ for known in CUT_MODELS)
-            + ", before any wrapping or compiling"
-        )
+    trunk = trunk_of(model)
     _check_forward(model, "the model")
-    blocks: Any = model.blocks
-    return tuple(_family(block, f"blocks[{index}]") for index, block in enumerate(blocks))
+    _check_forward(trunk, "the model")
+    return tuple(_family(block, f"blocks[{index}]") for index, block in enumerate(trunk.blocks))
 
 
-def check_fit(model: Any, schedule: Schedule) -> None:
+def check_fit(depth: int, shape: Shape, schedule: Schedule) -> None:
     """Compare a schedule's depth, full count and prefix with the model's.
+
+    Args:
+        depth: the model's blocks.
+        shape: the model's.
+        schedule: for any number of patches where the model takes any.
 
     Raises:
         ScheduleError: naming the first that differs.
     """
-    prefix = model.num_prefix_tokens
+    full = schedule.full if shape.patches is None else shape.patches + shape.prefix
     for what, planned, found in (
-        ("depth", schedule.depth, len(model.blocks)),
-        ("prefix", schedule.prefix, prefix),
-        ("full", schedule.full, model.patch_embed.num_patches + prefix),
+        ("depth", schedule.depth, depth),
+        ("prefix", schedule.prefix, shape.prefix),
+        ("full", schedule.full, full),
     ):
         if planned != found:
             raise ScheduleError(
@@ -61,7 +62,7 @@ def check_fit(model: Any, schedule: Schedule) -> None:
 
 
 def check_restated(block: Any, family: BlockFamily, *, width: int, where: str) -> None:
-    """Compare our restatement of timm's attention and block with timm's own `forward`.
+    """Compare our restatement of timm's block and attention with timm's own `forward`.
 
     It runs a few random tokens through a twin of the block in evaluation mode, at its
     dtype and on its device, where both sides do the same arithmetic; so only rounding may
@@ -80,21 +81,91 @@ def check_restated(block: Any, family: BlockFamily, *, width: int, where: str) -
     like = next(weight for weight in block.parameters() if weight.is_floating_point())
     if like.is_meta:
         return
-    generator = torch.Generator().manual_seed(0)
-    x = torch.randn(2, _PATCHES, width, generator=generator, device="cpu").to(like)
-    other = twin(block).eval()
+    probe = family.probe(block, width)
+    x, other = probe.x.to(like), twin(block).eval()
+    attention = _listen(other)
     with torch.no_grad():
-        _compare(family.attend(other.attn, x).output, other.attn(x), f"{where}.attn")
-        timm_says = other(x)
+        timm_says = other(x, **_moved(probe.timm, like))
+        said = attention.unlisten(other) if attention is not None else None
         other.__class__ = family.cut_block
-        other.pruning_cut = Cut(0, _PATCHES, _PATCHES, 0, 0, average=False, score="value-norm")
-        _compare(other(x), timm_says, where)
+        tokens = x.shape[1]
+        other.pruning_cut = Cut(0, tokens, tokens, 0, 0, dropped="drop", score="value-norm")
+        ours = _moved(probe.ours, like)
+        # First the attention: a small LayerScale may hide from the block what it does.
+        if said is not None:
+            _compare(other.attend(x, **ours)[1].output, said, f"{where}.attn")
+        _compare(other(x, decided=Decisions(), **ours), timm_says, where)
+
+
+class _Listening(nn.Module):
+    """Stands in for a twin's attention and keeps what it says, hooks and all."""
+
+    def __init__(self, attention: nn.Module) -> None:
+        super().__init__()
+        self.attention = attention
+        self.said: Tensor | None = None
+
+    def forward(self, *given: Any, **options: Any) -> Tensor:
+        self.said = said = self.attention(*given, **options)
+        return said  # type: ignore[no-any-return]
+
+    def unlisten(self, block: Any) -> Tensor | None:
+        block.attn = self.attention
+        return self.said
+
+
+def _listen(block: Any) -> _Listening | None:
+    if getattr(block, "attn", None) is None:
+        return None
+    block.attn = _Listening(block.attn)
+    return block.attn  # type: ignore[no-any-return]
+
+
+def check_trunk(trunk: Any, family: TrunkFamily) -> None:
+    """Compare what we do before and after the blocks with what timm's own `forward` does.
+
+    It runs one random image through a twin without blocks, as `check_restated` does tokens
+    through a block; a trunk that takes images of any size runs timm's own code and is
+    passed over, and so is one on the meta device.
+
+    Raises:
+        UnsupportedModelError: they differ, or somebody listens to all blocks as one, which
+            a cut model runs one by one.
+    """
+    blocks = trunk.blocks
+    if blocks._forward_hooks or blocks._forward_pre_hooks:  # noqa: SLF001 (no other way)
+        raise UnsupportedModelError(
+            "the model's blocks have a hook as a whole, and a cut model runs them one by one: "
+            "put it on the first or last block"
+        )
+    like = next(weight for weight in trunk.parameters() if weight.is_floating_point())
+    size = getattr(getattr(trunk, "patch_embed", None), "img_size", None)
+    if like.is_meta or size is None:
+        return
+    other = twin(trunk).eval()
+    other.blocks = type(blocks)()
+    channels = next(m for m in other.modules() if isinstance(m, nn.Conv2d)).in_channels
+    generator = torch.Generator().manual_seed(0)
+    image = torch.randn(1, channels, *size, generator=generator, device="cpu").to(like)
+    with torch.no_grad():
+        timm_says = other.forward_features(image)
+        other.__class__ = family.cut_trunk
+        _compare(other.forward_features(image), timm_says, "the model around its blocks")
+
+
+def _moved(sides: dict[str, Any], like: Tensor) -> dict[str, Any]:
+    return {
+        name: side.to(like) if isinstance(side, torch.Tensor) else side
+        for name, side in sides.items()
+    }
 
 
 def _compare(ours: Tensor, timm_says: Tensor, where: str) -> None:
     rounding = 8 * torch.finfo(timm_says.dtype).eps
-    # Weights that were never set may hold NaN: not this check's matter.
-    if not torch.allclose(ours, timm_says, rtol=rounding, atol=rounding, equal_nan=True):
+    # Sums round by the largest of what they add. Weights that were never set may hold NaN:
+    # not this check's matter.
+    size = max(1.0, float(timm_says.abs().nan_to_num().max()))
+    if not torch.allclose(ours, timm_says, rtol=rounding, atol=rounding * size, equal_nan=True):
         raise UnsupportedModelError(
             f"{where} does not compute what it did in timm 1.0.3 to 1.0.31: "
             "install one of these, or remove the hook that changes it"
@@ -106,16 +177,17 @@ def _family(block: nn.Module, where: str) -> BlockFamily:
     if family is None:
         known = ", ".join(family.block.__name__ for family in FAMILIES)
         raise UnsupportedModelError(
-            f"{where} is {_name(block)}: supported is exactly timm's {known}"
-        )
-    attention = block.attn
-    if type(attention) is not family.attention:
-        raise UnsupportedModelError(
-            f"{where}.attn is {_name(attention)}: "
-            f"supported is exactly timm's {family.attention.__name__}"
+            f"{where} is {_name(block)}: supported are exactly timm's {known}"
         )
     _check_forward(block, where)
-    _check_forward(attention, f"{where}.attn")
+    attention = getattr(block, "attn", None)
+    if attention is not None:
+        if type(attention) not in family.attentions:
+            allowed = ", ".join(known.__name__ for known in family.attentions)
+            raise UnsupportedModelError(
+                f"{where}.attn is {_name(attention)}: supported are exactly timm's {allowed}"
+            )
+        _check_forward(attention, f"{where}.attn")
     return family
 
 

@@ -34,11 +34,11 @@ class Cut:
         prefix: tokens at the front that are never dropped (class, distillation, register).
         represented: original patches that the averaged token reaching this cut stands
             for; 0 if none reaches it.
-        average: whether the dropped patches leave as one averaged token, or not at all.
+        dropped: what becomes of the patches that end here, one of `optimizer.plan.DROPPED`.
         score: name of a score in `optimizer.pruning.scores`, "random", or a function.
 
-    >>> cut = Cut(3, before=17, after=9, prefix=1, represented=0, average=True, score="cls")
-    >>> cut.patches, cut.kept, cut.dropped
+    >>> cut = Cut(3, 17, 9, prefix=1, represented=0, dropped="average", score="cls")
+    >>> cut.patches, cut.kept, cut.lost
     (16, 7, 9)
     """
 
@@ -47,8 +47,13 @@ class Cut:
     after: int
     prefix: int
     represented: int
-    average: bool
+    dropped: str
     score: str | Score
+
+    @property
+    def average(self) -> bool:
+        """Whether the patches that end here leave as one averaged token."""
+        return self.dropped == "average"
 
     @property
     def patches(self) -> int:
@@ -61,48 +66,43 @@ class Cut:
         return self.after - self.prefix - (1 if self.average else 0)
 
     @property
-    def dropped(self) -> int:
+    def lost(self) -> int:
         """Patches that end here: one more than the tokens lost where a mean is begun."""
         return self.patches - self.kept
 
 
-def plan_cuts(
-    schedule: Schedule, *, dropped: str, score: str | Score
-) -> tuple[Cut | None, ...]:
+def plan_cuts(schedule: Schedule, *, dropped: str, score: str | Score) -> tuple[Cut, ...]:
     """Turn a schedule into the cut of each block.
 
-    Any valid schedule is feasible with either way of dropping: under "average" a first
-    cut of one token drops two patches and adds their mean, and a later one folds one more
-    patch into the mean that is there.
+    Any valid schedule is feasible with any way of dropping. Under "average" a first cut of
+    one token drops two patches and adds their mean, and a later one folds one more patch
+    into the mean that is there.
 
     Args:
         schedule: exact sequence lengths, averaged token included.
-        dropped: "drop" or "average".
+        dropped: one of `optimizer.plan.DROPPED`.
         score: kept in each cut, unread here.
 
     Returns:
-        One entry per block; None where the block drops nothing.
+        One entry per block; where it drops nothing, `before` and `after` are equal.
 
     Raises:
-        ScheduleError: `dropped` is neither choice.
+        ScheduleError: `dropped` is no choice.
 
     >>> from optimizer.schedule import Schedule
     >>> schedule = Schedule((17, 16, 4), full=17, prefix=1)
     >>> cuts = plan_cuts(schedule, dropped="average", score="cls")
-    >>> [cut and (cut.kept, cut.dropped, cut.represented) for cut in cuts]
-    [None, (14, 2, 0), (2, 12, 2)]
+    >>> [(cut.kept, cut.lost, cut.represented) for cut in cuts if cut.before > cut.after]
+    [(14, 2, 0), (2, 12, 2)]
     """
     if dropped not in DROPPED:
         choices = ", ".join(repr(choice) for choice in DROPPED)
         raise ScheduleError(f"dropped is {dropped!r}: choose one of {choices}")
-    average = dropped == "average"
     represented = 0
-    cuts: list[Cut | None] = []
+    cuts: list[Cut] = []
     for block, (before, after) in enumerate(zip(schedule.before, schedule.tokens, strict=True)):
-        if before == after:
-            cuts.append(None)
-            continue
-        cut = Cut(block, before, after, schedule.prefix, represented, average, score)
+        cut = Cut(block, before, after, schedule.prefix, represented, dropped, score)
         cuts.append(cut)
-        represented += cut.dropped if average else 0
+        if cut.average and before > after:
+            represented += cut.lost
     return tuple(cuts)

@@ -5,20 +5,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from optimizer.errors import ScheduleError, UnsupportedModelError
-from optimizer.plan import SCORES
+from optimizer.plan import SCORES as NAMES
 from optimizer.pruning.blocks.cutting import Cutting
 from optimizer.pruning.blocks.registry import original_block
-from optimizer.pruning.checking import check_fit, check_restated, families_of
+from optimizer.pruning.checking import check_fit, check_restated, check_trunk, families_of
 from optimizer.pruning.cut import plan_cuts
-from optimizer.pruning.models import CUT_MODELS, original_model
 from optimizer.pruning.scores import random_order
 from optimizer.pruning.state import ATTRIBUTE, Applied, applied, is_applied
+from optimizer.pruning.trunks.registry import family_of_trunk, original_trunk, trunk_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from torch import nn
 
     from optimizer.pruning.blocks.family import BlockFamily
     from optimizer.pruning.cut import Cut, Score
+    from optimizer.pruning.trunks.family import Shape
     from optimizer.schedule import Schedule
 
 __all__ = ["apply", "undo"]
@@ -31,27 +34,37 @@ def apply(
 ) -> _Model:
     """Make a model run at exactly the token counts of a schedule.
 
-    The cut of block ``i`` lies between its attention and its MLP. Prefix tokens are never
-    dropped and kept patches stay in image order. Only blocks that drop tokens change, and
-    only their class: weights, state dict keys and training flags stay, and the model can
-    be copied, saved, compiled and exported. Apply before compiling or wrapping it.
+    The cut of block ``i`` lies between its attention and its MLP; where both run at once
+    (timm's parallel blocks), after the block. Prefix tokens are never dropped and kept
+    patches stay in image order. Only classes change, of the blocks that drop tokens and of
+    the model: weights, state dict keys and training flags stay, and the model can be
+    copied, saved, compiled and exported. Apply before compiling or wrapping it.
 
-    In a block that cuts, hooks on `attn` itself do not run; those on its parts do.
+    Rotations and relative biases go with their tokens. A model whose features are a grid
+    (Qwen3-VL, DeepSeek, Gemma 4) gets it back dense: a dropped patch is filled with what
+    stands for it, or with its own state as it was dropped; so does `forward_intermediates`
+    where it is asked for "NCHW".
+
+    Hooks on the blocks and on their parts run as before, but for two: on `attn` itself in
+    a block that cuts, and on `blocks` as a whole.
 
     Args:
-        model: a timm `VisionTransformer` or `VisionTransformerDistilled` of plain blocks,
-            with or without weights.
+        model: one of timm's plain vision transformers, with or without weights; an error
+            lists them.
         schedule: counts for this model and image size, prefix and averaged token included.
+            A model that takes images of any size runs at the size that has `full` tokens.
         score: which patches to keep. "pomt": attention received and value (arXiv:
             2407.05941). "cls": attention paid by the class token, or by the mean query
-            where there is none (arXiv:2202.07800). "value-norm": length of the value
-            vector. "random": a fixed order per block, the same for every image and run.
-            Or a function (q, k, v, prefix) -> (batch, tokens), high is kept, with q, k and
-            v of shape (batch, heads, tokens, head_dim); it must be picklable if the model
-            is to be saved whole.
+            where there is none (arXiv:2202.07800). "received-attention": from all queries.
+            "value-norm", "key-norm": length of these vectors. "random": a fixed order per
+            block, the same for every image and run. Or a function (q, k, v, prefix) ->
+            (batch, tokens), high is kept, with q, k and v of shape (batch, heads, tokens,
+            head_dim); it must be picklable if the model is to be saved whole.
         dropped: "average" leaves one token more, the mean of every patch dropped so far,
             last in the sequence and counted by the schedule; to later attention and to a
-            pooling head it is one token like any other. "drop" leaves nothing.
+            pooling head it is one token like any other, at the mean of their positions.
+            "merge" adds each to the kept patch whose key is most like its own, every
+            original patch weighing the same (arXiv:2210.09461). "drop" leaves nothing.
 
     Returns:
         The same model. Its `pruning` attribute says what was applied.
@@ -73,22 +86,24 @@ def apply(
     """
     if is_applied(model):
         raise ScheduleError("the model already carries a schedule: undo(model) first")
+    trunk, trunk_family = trunk_of(model), family_of_trunk(model)
     families = families_of(model)
-    check_fit(model, schedule)
-    cuts = plan_cuts(schedule, dropped=dropped, score=_resolve(score, model))
-    work = [
-        (block, family, cut)
-        for block, family, cut in zip(_blocks(model), families, cuts, strict=True)
-        if cut is not None
-    ]
+    shape = trunk_family.shape(trunk)
+    check_fit(len(families), shape, schedule)
+    cuts = plan_cuts(schedule, dropped=dropped, score=_resolve(score, shape))
+    work = _work(trunk, families, cuts)
     for block, family, cut in work:
-        check_restated(block, family, width=_width(model), where=f"blocks[{cut.block}]")
+        where = f"blocks[{cut.block}]"
+        _check_sight(cut, family)
+        check_restated(block, family, width=int(trunk.embed_dim), where=where)
         _check_order(block, cut)
+    if work:
+        check_trunk(trunk, trunk_family)
     # Nothing below this line can fail.
     for block, family, cut in work:
         _swap(block, family, cut)
     if work:
-        model.__class__ = CUT_MODELS[type(model)]  # type: ignore[assignment]
+        trunk.__class__ = trunk_family.cut_trunk
     setattr(model, ATTRIBUTE, Applied(schedule, score, dropped))
     return model
 
@@ -106,42 +121,62 @@ def undo(model: _Model) -> _Model:
     for part in model.modules():
         if isinstance(part, Cutting):
             _unswap(part)
-    model.__class__ = original_model(type(model))  # type: ignore[assignment]
+    trunk = trunk_of(model)
+    trunk.__class__ = original_trunk(type(trunk))
     delattr(model, ATTRIBUTE)
     return model
 
 
-def _blocks(model: Any) -> list[Any]:
-    return list(model.blocks)
+def _work(
+    trunk: Any, families: Sequence[BlockFamily], cuts: Sequence[Cut]
+) -> list[tuple[Any, BlockFamily, Cut]]:
+    """The blocks to change: those that cut, and those that must know what was cut."""
+    work = []
+    missing = False
+    for block, family, cut in zip(trunk.blocks, families, cuts, strict=True):
+        cutting = cut.before > cut.after
+        if cutting or (missing and family.follows):
+            work.append((block, family, cut))
+        missing = missing or cutting
+    return work
 
 
-def _width(model: Any) -> int:
-    return int(model.embed_dim)
-
-
-def _resolve(score: str | Score, model: Any) -> str | Score:
+def _resolve(score: str | Score, shape: Shape) -> str | Score:
     """The score that a block looks up; "cls" depends on whether there is such a token."""
     if callable(score):
         return score
-    if score not in SCORES:
-        choices = ", ".join(repr(name) for name in SCORES)
+    if score not in NAMES:
+        choices = ", ".join(repr(name) for name in NAMES)
         raise ScheduleError(f"score is {score!r}: choose one of {choices}, or a function")
-    # Not the number of prefix tokens: index 0 may be a register.
-    return "pooled" if score == "cls" and model.cls_token is None else score
+    return "pooled" if score == "cls" and not shape.class_token else score
+
+
+def _check_sight(cut: Cut, family: BlockFamily) -> None:
+    reason = None if callable(cut.score) else family.blind.get(cut.score)
+    if reason is not None:
+        raise UnsupportedModelError(
+            f"score is {cut.score!r}, which tells no token of a {family.block.__name__} from "
+            f"another: {reason}; choose another score"
+        )
 
 
 def _check_order(block: Any, cut: Cut) -> None:
-    if cut.score == "random" and next(block.parameters()).is_meta:
+    if _ordered(cut) and next(block.parameters()).is_meta:
         raise UnsupportedModelError(
             "score 'random' stores an order, which a model on the meta device cannot: "
             "give the model its weights first, or choose another score"
         )
 
 
+def _ordered(cut: Cut) -> bool:
+    """Whether the block holds a fixed order of its patches."""
+    return cut.score == "random" and cut.before > cut.after
+
+
 def _swap(block: Any, family: BlockFamily, cut: Cut) -> None:
     block.__class__ = family.cut_block
     block.pruning_cut = cut
-    if cut.score == "random":
+    if _ordered(cut):
         order = random_order(cut.patches, block=cut.block).to(next(block.parameters()).device)
         block.register_buffer("pruning_order", order, persistent=False)
 

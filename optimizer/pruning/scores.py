@@ -1,10 +1,9 @@
-"""How much each token matters: pure functions on the queries, keys and values of a block.
+"""How much each token matters: pure functions of what a block's attention saw.
 
-All take q, k and v of shape (batch, heads, tokens, head_dim), after any q/k norm and not
-yet scaled, and the attention's `scale`; all return (batch, tokens) in float32, where a
-higher number is kept longer. No image's scores depend on another image of the batch.
-Every token is scored; the caller looks only at the patches. They compute in float32;
-within an autocast region the product of q and k has autocast's precision.
+All take an `Attended` and return (batch, tokens) in float32, where a higher number is kept
+longer. No image's scores depend on another image of the batch, nor on its padding. Every
+token is scored; the caller looks only at the patches. They compute in float32; within an
+autocast region the product of q and k has autocast's precision.
 """
 
 from __future__ import annotations
@@ -12,22 +11,27 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from torch import Tensor
+
+    from optimizer.pruning.attended import Attended
+
 __all__ = [
     "SCORES",
     "class_attention",
+    "key_norm",
     "pomt",
     "pooled_attention",
     "random_order",
+    "received_attention",
     "value_norm",
 ]
 
 
-def pomt(q: Tensor, k: Tensor, v: Tensor, scale: float) -> Tensor:
+def pomt(seen: Attended) -> Tensor:
     """Attention received, plus the weight of the token's value vector among all tokens.
 
     The first term is ``softmax(q k^T scale)``, its maximum over heads, summed over the
@@ -38,14 +42,28 @@ def pomt(q: Tensor, k: Tensor, v: Tensor, scale: float) -> Tensor:
     Source:
         Eliopoulos et al., WACV 2025, arXiv:2407.05941.
     """
-    weights = _attention(q, k, scale)  # (batch, heads, queries, keys)
-    received = weights.amax(dim=1).sum(dim=1)  # (batch, keys)
+    received = _over_queries(seen.every_row().amax(dim=1), seen)
     received = received / received.amax(dim=1, keepdim=True)
-    values = v.float().softmax(dim=2).amax(dim=1).sum(dim=2)  # (batch, tokens)
+    v = seen.v.float()
+    if seen.real is not None:
+        v = v.masked_fill(~seen.real[:, None, :, None], -torch.inf)
+    values = v.softmax(dim=2).amax(dim=1).sum(dim=2)  # (batch, tokens)
     return received + values
 
 
-def class_attention(q: Tensor, k: Tensor, v: Tensor, scale: float) -> Tensor:  # noqa: ARG001
+def received_attention(seen: Attended) -> Tensor:
+    """Attention that the token receives from all queries: the mean over heads.
+
+    Needs the whole attention matrix.
+
+    Source:
+        The first term of Zero-TPrune's importance before it is iterated: Wang et al. 2024,
+        arXiv:2305.17328.
+    """
+    return _over_queries(seen.every_row().mean(dim=1), seen)
+
+
+def class_attention(seen: Attended) -> Tensor:
     """Attention that the class token, at index 0, pays: the mean over heads.
 
     Only this one query row is computed.
@@ -53,26 +71,31 @@ def class_attention(q: Tensor, k: Tensor, v: Tensor, scale: float) -> Tensor:  #
     Source:
         EViT: Liang et al. 2022, arXiv:2202.07800, section 3.2.
     """
-    return _attention(q[:, :, :1], k, scale).mean(dim=1).squeeze(1)
+    return seen.first_row().mean(dim=1).squeeze(1)
 
 
-def pooled_attention(q: Tensor, k: Tensor, v: Tensor, scale: float) -> Tensor:  # noqa: ARG001
+def pooled_attention(seen: Attended) -> Tensor:
     """Attention that the mean of all queries pays: for models without a class token.
 
     Index 0 of such a model may be a register, so it must not stand in for a class token.
     """
-    return _attention(q.float().mean(dim=2, keepdim=True), k, scale).mean(dim=1).squeeze(1)
+    return seen.mean_row().mean(dim=1).squeeze(1)
 
 
-def value_norm(q: Tensor, k: Tensor, v: Tensor, scale: float) -> Tensor:  # noqa: ARG001
+def value_norm(seen: Attended) -> Tensor:
     """L2 norm of the token's value vector, over heads and features.
 
+    >>> from optimizer.pruning.attended import Attended
     >>> value = torch.tensor([3.0, 4.0]).view(1, 2, 1, 1)  # one token, two heads
-    >>> value_norm(value, value, value, 1.0)
+    >>> value_norm(Attended(None, value, value, value, 1.0))
     tensor([[5.]])
     """
-    length: Tensor = torch.linalg.vector_norm(v.float(), dim=(1, 3))
-    return length
+    return _norm(seen.v)
+
+
+def key_norm(seen: Attended) -> Tensor:
+    """L2 norm of the token's key, over heads and features; a rotation does not change it."""
+    return _norm(seen.k)
 
 
 def random_order(patches: int, *, block: int, seed: int = 0) -> Tensor:
@@ -98,14 +121,23 @@ def random_order(patches: int, *, block: int, seed: int = 0) -> Tensor:
     return torch.randperm(patches, generator=generator, device="cpu")
 
 
-def _attention(q: Tensor, k: Tensor, scale: float) -> Tensor:
-    """Softmax over keys, (batch, heads, queries, keys), float32."""
-    return ((q.float() * scale) @ k.float().transpose(-2, -1)).softmax(dim=-1)
+def _over_queries(rows: Tensor, seen: Attended) -> Tensor:
+    """The sum over queries, padding left out: (batch, queries, keys) to (batch, keys)."""
+    if seen.real is not None:
+        rows = rows.masked_fill(~seen.real.unsqueeze(-1), 0.0)
+    return rows.sum(dim=1)
 
 
-SCORES: dict[str, Callable[[Tensor, Tensor, Tensor, float], Tensor]] = {
+def _norm(vectors: Tensor) -> Tensor:
+    length: Tensor = torch.linalg.vector_norm(vectors.float(), dim=(1, 3))
+    return length
+
+
+SCORES: dict[str, Callable[[Attended], Tensor]] = {
     "pomt": pomt,
     "cls": class_attention,
     "pooled": pooled_attention,
     "value-norm": value_norm,
+    "key-norm": key_norm,
+    "received-attention": received_attention,
 }

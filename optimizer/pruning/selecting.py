@@ -7,17 +7,18 @@ from typing import TYPE_CHECKING
 import torch
 
 from optimizer.errors import ScheduleError
+from optimizer.pruning.trail import Decision
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from optimizer.pruning.cut import Cut
 
-__all__ = ["order_patches", "shorten"]
+__all__ = ["gather_tokens", "order_patches", "shorten"]
 
 
-def order_patches(scores: Tensor, cut: Cut) -> Tensor:
-    """The patches by falling score, as many as the cut needs to know.
+def order_patches(scores: Tensor, cut: Cut, *, every: bool = True) -> Tensor:
+    """The patches by falling score.
 
     Prefix tokens and an averaged token are scored too, and left out of the choice here.
     Which of two patches with equal scores comes first is `torch.topk`'s choice.
@@ -25,10 +26,10 @@ def order_patches(scores: Tensor, cut: Cut) -> Tensor:
     Args:
         scores: (batch, before), one number per token that reaches the cut.
         cut: the plan.
+        every: those that are not kept too; finding only the others takes less time.
 
     Returns:
-        Positions among the patches that reach the cut, int64: (batch, kept), or (batch,
-        patches) where the dropped ones are needed for their mean.
+        Positions among the patches that reach the cut, int64, (batch, patches or kept).
 
     Raises:
         ScheduleError: a score of the caller's own gave another shape.
@@ -39,31 +40,50 @@ def order_patches(scores: Tensor, cut: Cut) -> Tensor:
             f"allowed is (batch, tokens) with {cut.before} tokens"
         )
     patches = scores[:, cut.prefix : cut.prefix + cut.patches]
-    return patches.topk(cut.patches if cut.average else cut.kept, dim=1).indices
+    return patches.topk(cut.patches if every else cut.kept, dim=1).indices
 
 
-def shorten(x: Tensor, order: Tensor, cut: Cut) -> tuple[Tensor, Tensor]:
-    """Keep the first patches of the order, in image order, and drop or average the rest.
+def shorten(
+    x: Tensor,
+    order: Tensor,
+    cut: Cut,
+    *,
+    keys: Tensor | None = None,
+    sizes: Tensor | None = None,
+    fill: bool = False,
+) -> tuple[Tensor, Decision]:
+    """Keep the first patches of the order, in image order; drop, average or merge the rest.
 
     Args:
         x: tokens, (batch, before, dim).
-        order: positions among the patches, best first, (batch, kept or more).
+        order: positions among the patches, best first, (batch, patches); those kept are
+            enough where the others are dropped without a trace.
         cut: the plan.
+        keys: what says which kept patch is near, (batch, before, width); for merging.
+        sizes: patches that each patch stands for, (batch, patches); None for one each.
+        fill: keep the states of dropped patches in the decision.
 
     Returns:
-        Tokens, (batch, after, dim), and the positions kept among the patches that reached
-        the cut, rising, (batch, kept).
+        Tokens, (batch, after, dim), and what was decided.
     """
-    kept = order[:, : cut.kept].sort(dim=1).values
+    kept, gone = order[:, : cut.kept].sort(dim=1).values, order[:, cut.kept :]
     patches = x[:, cut.prefix : cut.prefix + cut.patches]
-    parts = [x[:, : cut.prefix], _gather(patches, kept)]
+    decision = Decision(kept, gone)
+    staying = gather_tokens(patches, kept)
+    parts = [x[:, : cut.prefix], staying]
     if cut.average:
-        parts.append(_fold(x, _gather(patches, order[:, cut.kept :]), cut))
+        parts.append(_fold(x, gather_tokens(patches, gone), cut))
+    elif cut.dropped == "merge":
+        assert keys is not None  # noqa: S101 (every block that cuts hands them over)
+        keys = keys[:, cut.prefix : cut.prefix + cut.patches]
+        parts[1], decision = _merge(patches, keys, decision, sizes)
+    elif fill:
+        decision = decision._replace(filling=gather_tokens(patches, gone))
     # Empty pieces are left out: some exporters' runtimes refuse them.
-    return torch.cat([part for part in parts if part.shape[1]], dim=1), kept
+    return torch.cat([part for part in parts if part.shape[1]], dim=1), decision
 
 
-def _gather(patches: Tensor, positions: Tensor) -> Tensor:
+def gather_tokens(patches: Tensor, positions: Tensor) -> Tensor:
     """The tokens at these positions: (batch, positions, dim)."""
     return patches.gather(1, positions.unsqueeze(-1).expand(-1, -1, patches.shape[-1]))
 
@@ -78,5 +98,34 @@ def _fold(x: Tensor, dropped: Tensor, cut: Cut) -> Tensor:
     mean = dropped.mean(dim=1, keepdim=True)
     if not cut.represented:
         return mean
-    total = cut.represented + cut.dropped
-    return x[:, -1:] * (cut.represented / total) + mean * (cut.dropped / total)
+    total = cut.represented + cut.lost
+    return x[:, -1:] * (cut.represented / total) + mean * (cut.lost / total)
+
+
+def _merge(
+    patches: Tensor, keys: Tensor, decision: Decision, sizes: Tensor | None
+) -> tuple[Tensor, Decision]:
+    """Each dropped patch joins the kept one whose key is most like its own.
+
+    Means weigh every original patch alike. The sums are one matrix product with a table of
+    zeros and ones: a scatter that adds is slow in some runtimes and missing in others.
+
+    Source:
+        The measure of likeness and the weights: ToMe, Bolya et al. 2023, arXiv:2210.09461.
+    """
+    keys = torch.nn.functional.normalize(keys.float(), dim=-1)
+    likeness = gather_tokens(keys, decision.gone) @ gather_tokens(
+        keys, decision.kept
+    ).transpose(1, 2)
+    target = likeness.argmax(dim=2)  # (batch, lost)
+    places = torch.arange(decision.kept.shape[1], device=target.device)
+    joins = (target.unsqueeze(1) == places.view(1, -1, 1)).to(torch.float32)
+    weights = torch.ones_like(keys[..., 0]) if sizes is None else sizes
+    own, brought = weights.gather(1, decision.kept), weights.gather(1, decision.gone)
+    total = own + (joins @ brought.unsqueeze(-1)).squeeze(-1)
+    joins = (joins * brought.unsqueeze(1) / total.unsqueeze(-1)).to(patches.dtype)
+    share = (own / total).unsqueeze(-1).to(patches.dtype)
+    merged = gather_tokens(patches, decision.kept) * share + joins @ gather_tokens(
+        patches, decision.gone
+    )
+    return merged, decision._replace(target=target, sizes=total)

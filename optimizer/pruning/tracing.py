@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from optimizer.pruning.blocks.cutting import Cutting
+from optimizer.pruning.blocks.cutting import Cutting, Decisions
 from optimizer.pruning.state import applied
 from optimizer.pruning.twinning import twin
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["trace"]
 
 
-def trace(model: nn.Module, images: Tensor) -> tuple[Tensor, ...]:
+def trace(model: nn.Module, images: Any) -> tuple[Tensor, ...]:
     """The original patch positions that remain after each block's cut.
 
     Runs the model once, as it stands (its training flags are not changed), on a twin that
@@ -24,7 +24,9 @@ def trace(model: nn.Module, images: Tensor) -> tuple[Tensor, ...]:
 
     Args:
         model: carries a schedule.
-        images: (batch, channels, height, width).
+        images: what the model takes: (batch, channels, height, width), or a dict of patches
+            (batch, patches, ...) for the models that take one; their positions are then
+            those in the dict.
 
     Returns:
         Shape (depth,); entry ``i`` is int64 of shape (batch, kept patches), rising in each
@@ -43,8 +45,9 @@ def trace(model: nn.Module, images: Tensor) -> tuple[Tensor, ...]:
             _watch(part, kept)
     with torch.no_grad():
         watched(images)
-    patches = torch.arange(schedule.full - schedule.prefix, device=images.device)
-    positions = patches.expand(images.shape[0], -1)
+    given: Tensor = images["patches"] if isinstance(images, dict) else images
+    patches = torch.arange(schedule.full - schedule.prefix, device=given.device)
+    positions = patches.expand(given.shape[0], -1)
     after: list[Tensor] = []
     for block in range(schedule.depth):
         if block in kept:
@@ -56,8 +59,10 @@ def trace(model: nn.Module, images: Tensor) -> tuple[Tensor, ...]:
 def _watch(block: Any, kept: dict[int, Tensor]) -> None:
     """Write down what a block of the twin keeps; the twin is thrown away afterwards."""
 
-    def forward(x: Tensor) -> Tensor:
-        x, kept[block.pruning_cut.block] = block.forward_and_kept(x)
-        return x
+    def forward(x: Tensor, *sides: Any, decided: Decisions, **options: Any) -> Tensor:
+        answer = type(block).forward(block, x, *sides, decided=decided, **options)
+        if decided:
+            kept[block.pruning_cut.block] = decided[0].kept
+        return answer  # type: ignore[no-any-return]
 
     block.forward = forward

@@ -1,15 +1,17 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import timm
 import torch
 from timm.layers import SwiGLU, SwiGLUPacked  # type: ignore[attr-defined]
+from timm.models.naflexvit import NaFlexVit
 from timm.models.vision_transformer import (
     Block,
     ParallelScalingBlock,
-    ResPostBlock,
+    ParallelThingsBlock,
     VisionTransformer,
 )
 
@@ -87,32 +89,90 @@ def test_a_model_by_name_is_described_as_the_model_itself() -> None:
 def test_the_models_of_timm_that_are_no_vision_transformer_are_refused() -> None:
     assert refused("swin_tiny_patch4_window7_224") == (
         "swin_tiny_patch4_window7_224 is a SwinTransformer: only plain vision transformers "
-        "(timm's VisionTransformer: ViT, DeiT, DINOv2, CLIP, SigLIP ...) keep one sequence of "
-        "tokens from block to block that can be cut"
+        "(timm's VisionTransformer, Eva, Beit and the like: ViT, DeiT, DINOv2, DINOv3, CLIP, "
+        "SigLIP ...) keep one sequence of tokens from block to block that can be cut"
     )
     assert refused("xcit_nano_12_p16_224") == (
         "xcit_nano_12_p16_224 is a Xcit: only plain vision transformers "
-        "(timm's VisionTransformer: ViT, DeiT, DINOv2, CLIP, SigLIP ...) keep one sequence of "
-        "tokens from block to block that can be cut"
+        "(timm's VisionTransformer, Eva, Beit and the like: ViT, DeiT, DINOv2, DINOv3, CLIP, "
+        "SigLIP ...) keep one sequence of tokens from block to block that can be cut"
     )
     assert refused(torch.nn.Linear(1, 1)).startswith("Linear is a Linear: only plain vision ")
 
 
-@pytest.mark.parametrize(
-    ("block", "attention"), [(ParallelScalingBlock, "NoneType"), (ResPostBlock, "Attention")]
-)
-def test_blocks_that_are_not_ordinary_are_refused(block: type, attention: str) -> None:
+@pytest.mark.parametrize("block", [ParallelScalingBlock, ParallelThingsBlock])
+def test_blocks_that_run_all_at_once_are_refused(block: type) -> None:
     assert refused(tiny(block_fn=block)) == (
-        f"VisionTransformer has blocks of {block.__name__} with {attention}: only timm's "
-        "ordinary Block with Attention, one after the other with an MLP, can be cut between "
-        "the two"
+        f"VisionTransformer has blocks of {block.__name__}, which can be cut but not planned: "
+        "it is cut after the block, and a latency table has its cuts between attention and MLP"
     )
 
 
 def test_one_odd_block_among_ordinary_ones_is_refused() -> None:
     model = tiny()
-    model.blocks[1] = ResPostBlock(24, 3)
-    assert refused(model).startswith("VisionTransformer has blocks of ResPostBlock with ")
+    model.blocks[1] = torch.nn.Identity()
+    assert refused(model) == (
+        "VisionTransformer has blocks of Identity with NoneType: known of this model are "
+        "timm's Block with Attention, Block with DiffAttention, ResPostBlock with Attention"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "shapes"),
+    [
+        ("vit_base_patch16_rpn_224", "reordered", (196, 0, 12, 64, 3072, False)),
+        ("vit_dwee_patch16_reg1_gap_256", "differential", (257, 1, 4, 64, 1280, False)),
+        ("eva_giant_patch14_224", "reordered", (257, 1, 16, 88, 6144, False)),
+        ("eva02_tiny_patch14_224", "rotary", (257, 1, 3, 64, 512, True)),
+        ("vit_small_patch16_dinov3", "rotary", (261, 5, 6, 64, 1536, False)),
+        ("beit_base_patch16_224", "biased", (197, 1, 12, 64, 3072, False)),
+        ("vit_relpos_small_patch16_224", "biased", (196, 0, 6, 64, 1536, False)),
+        ("naflexvit_base_patch16_gap", "flexible", (580, 4, 12, 64, 3072, False)),
+        ("qwen3_vit_88m", "rotary", (2304, 0, 12, 64, 3072, False)),
+        ("deepseek_vit_412m", "rotary", (1521, 0, 16, 64, 2816, True)),
+        ("gemma4_vit_167m_enc", "sandwich", (2304, 0, 12, 64, 3072, True)),
+    ],
+)
+def test_every_family_has_its_kind(name: str, kind: str, shapes: tuple[Any, ...]) -> None:
+    """Tokens, prefix, heads, their width, the MLP's width and whether it is gated."""
+    found = describe(name)
+    assert found.kind == kind
+    assert (
+        found.tokens,
+        found.prefix,
+        found.heads,
+        found.head_dim,
+        found.mlp_width,
+        found.gated_mlp,
+    ) == shapes
+
+
+def test_a_classifier_on_an_encoder_is_described_by_it() -> None:
+    with torch.device("meta"):
+        classifier = timm.create_model("gemma4_vit_167m", num_classes=7)
+    assert describe(classifier).classes == 7
+    assert replace(describe(classifier), classes=0).same_shapes(describe("gemma4_vit_167m_enc"))
+
+
+def test_what_no_operator_models_is_refused() -> None:
+    assert refused("cait_xxs24_224") == (
+        "cait_xxs24_224 has blocks of LayerScaleBlock, which can be cut but not planned: its "
+        "attention mixes the maps of its heads, and class attention follows the blocks: no "
+        "operator here is either"
+    )
+    assert refused("vit_huge_patch16_sapiens2") == (
+        "vit_huge_patch16_sapiens2 has 16 heads on 8 keys and values: no operator here shares "
+        "them"
+    )
+
+
+def test_a_model_of_no_size_is_refused() -> None:
+    with torch.device("meta"):
+        model = NaFlexVit(embed_dim=24, depth=1, num_heads=3)
+    assert refused(model) == (
+        "NaFlexVit takes images of any size and timm names none for it: its token count is not "
+        "known; create it by timm.create_model"
+    )
 
 
 def test_an_unknown_mlp_is_refused() -> None:

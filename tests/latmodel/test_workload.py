@@ -8,7 +8,7 @@ from hypothesis import given
 
 from latmodel.errors import FieldError, WorkloadError
 from latmodel.fields import Fields
-from latmodel.workload import Workload
+from latmodel.workload import KINDS, Workload
 from tests.latmodel.golden import PAPER_VIT
 from tests.latmodel.strategies import workloads
 
@@ -100,3 +100,26 @@ def test_no_field_may_be_left_out(name: str) -> None:
     with pytest.raises(FieldError) as caught:
         Workload.from_fields(Fields(values, "workload"))
     assert str(caught.value) == f"workload.{name}: missing"
+
+
+def test_a_plain_kind_goes_without_saying() -> None:
+    """Files that were written before there were others read as they did."""
+    assert "kind" not in PAPER_VIT.to_dict()
+    assert Workload.from_fields(Fields(PAPER_VIT.to_dict())).kind == "plain"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_is_kept_and_told_from_others(kind: str) -> None:
+    workload = replace(PAPER_VIT, kind=kind)
+    assert Workload.from_fields(Fields(workload.to_dict())) == workload
+    assert workload.same_shapes(PAPER_VIT) == (kind == "plain")
+    assert bool(workload.left_out) == (kind not in ("plain", "reordered"))
+
+
+def test_a_kind_is_one_of_those_known() -> None:
+    with pytest.raises(WorkloadError) as caught:
+        replace(PAPER_VIT, kind="round")
+    assert str(caught.value) == (
+        "kind is 'round': must be one of plain, reordered, rotary, biased, differential, "
+        "flexible, sandwich"
+    )

@@ -157,3 +157,16 @@ def test_a_batch_never_measured_is_refused_with_advice() -> None:
         "batch 8 in fp32 (they differ in batch); measure it: latmodel probe --model test_vit "
         "--batch 8 --dtype fp32 --out FILE"
     )
+
+
+def test_what_the_operators_leave_out_is_said() -> None:
+    """A plan for rotary attention warns; one for a plain model does not."""
+    sentence = (
+        "eva02_tiny_patch14_224 is rotary: its latency leaves out the rotation of queries and "
+        "keys, and a projector behind the blocks; measure the cut model before you rely on the "
+        "budget"
+    )
+    rotary = optimize("eva02_tiny_patch14_224", budget_ms=1000, profile="jetson")
+    plain = optimize("deit_tiny_patch16_224", budget_ms=1000, profile="jetson")
+    assert sentence in rotary.warnings
+    assert not any("leaves out" in warning for warning in plain.warnings)

@@ -94,8 +94,13 @@ def test_what_is_no_plan_ends_in_one_line(tmp_path: Path, name: str, text: str) 
     ("field", "value", "message"),
     [
         ("dtype", "fp64", "dtype is 'fp64': must be one of fp32, fp16, bf16"),
-        ("score", "banana", "score is 'banana': must be one of pomt, cls, value-norm, random"),
-        ("dropped", "pear", "dropped is 'pear': must be one of drop, average"),
+        (
+            "score",
+            "banana",
+            "score is 'banana': must be one of pomt, cls, value-norm, key-norm, "
+            "received-attention, random",
+        ),
+        ("dropped", "pear", "dropped is 'pear': must be one of drop, average, merge"),
         ("dense_ms", 0, "budget, dense, predicted and fastest latency must be positive"),
         ("predicted_ms", 900, "status is 'proved optimal', with 900000000 ns predicted"),
     ],

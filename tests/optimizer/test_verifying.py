@@ -9,7 +9,7 @@ import torch
 from optimizer.errors import ScheduleError, VerificationError
 from optimizer.optimizing import optimize
 from optimizer.plan import Plan
-from optimizer.verifying import Verification, executed_counts, verify
+from optimizer.verifying import Verification, executed_counts, image_shape, verify
 from tests.optimizer.devices import TINY, staircase_profile
 
 
@@ -69,3 +69,20 @@ def test_figures_by_hand() -> None:
     assert found.error == pytest.approx(1 / 9)
     assert found.met
     assert not found.same_device
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [
+        ("deit_tiny_patch16_224", (3, 224, 224)),
+        ("vit_small_patch16_rope_224", (3, 224, 224)),
+        ("naflexvit_base_patch16_gap", (3, 384, 384)),
+        ("qwen3_vit_88m", (3, 768, 768)),
+        ("gemma4_vit_167m", (3, 768, 768)),
+    ],
+)
+def test_images_are_those_that_the_plan_is_for(name: str, shape: tuple[int, int, int]) -> None:
+    """As many patches as the workload counts."""
+    with torch.device("meta"):
+        model = timm.create_model(name, depth=1)
+    assert image_shape(model) == shape

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from optimizer.errors import ScheduleError, UnsupportedModelError
 from optimizer.pruning.scores import SCORES
@@ -12,17 +12,36 @@ from optimizer.pruning.selecting import order_patches, shorten
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from optimizer.pruning.blocks.family import Attended
+    from optimizer.pruning.attended import Attended
     from optimizer.pruning.cut import Cut
+    from optimizer.pruning.trail import Decision, Trail
 
-__all__ = ["Cutting"]
+__all__ = ["Cutting", "Decisions"]
+
+
+class Decisions(list["Decision"]):
+    """What the cuts of one call of one block decided: none or one.
+
+    The caller makes it for the call and reads it afterwards, so that the block may return
+    a plain tensor to whatever hooks it has.
+
+    Args:
+        trail: where the tokens that enter the block came from.
+        fill: keep the states of dropped patches.
+    """
+
+    def __init__(self, trail: Trail | None = None, *, fill: bool = False) -> None:
+        super().__init__()
+        self.sizes = None if trail is None else trail.sizes
+        self.fill = fill
 
 
 class Cutting:
-    """A timm block whose class was swapped for one that cuts between attention and MLP.
+    """A timm block whose class was swapped for one that cuts where it can.
 
-    Nothing that a forward pass decides is kept on the block, so threads may share it and
-    a checkpointed pass can be run again.
+    That is between attention and MLP, or after the block where both run at once. Nothing
+    that a forward pass decides is kept on the block, so threads may share it and a
+    checkpointed pass can be run again.
 
     Attributes:
         pruning_cut: the plan, fixed by `apply`.
@@ -35,36 +54,50 @@ class Cutting:
     pruning_order: Tensor
 
     def forward(
-        self, x: Tensor, attn_mask: Tensor | None = None, is_causal: bool = False
+        self, x: Tensor, *sides: Any, decided: Decisions | None = None, **options: Any
     ) -> Tensor:
         """Run the block, cutting from `before` to `after` tokens.
 
         Args:
             x: (batch, before, dim).
-            attn_mask: refused, as timm's blocks take it by this name.
-            is_causal: refused.
+            sides: what timm's block takes beside x, by position,
+            options: or by name; only what the trunk's loop hands over, already shortened.
+            decided: takes what was decided; without it, as a caller of timm's block runs
+                it, nothing may stand beside x.
 
         Returns:
             (batch, after, dim).
 
         Raises:
             ScheduleError: another number of tokens came in than was planned.
-            UnsupportedModelError: a mask was given.
+            UnsupportedModelError: the block was called with a mask.
         """
-        if attn_mask is not None or is_causal:
-            raise UnsupportedModelError(
-                f"block {self.pruning_cut.block} drops tokens and takes no attention mask: "
-                "run the model without attn_mask and is_causal, or undo(model) first"
-            )
-        return self.forward_and_kept(x)[0]
+        if decided is None:
+            decided = Decisions()
+            if any(
+                given is not None and given is not False
+                for given in (*sides, *options.values())
+            ):
+                raise UnsupportedModelError(
+                    f"block {self.pruning_cut.block} drops tokens and takes no attention "
+                    "mask: run the model without attn_mask and is_causal, or undo(model) "
+                    "first"
+                )
+            sides, options = (), {}
+        self.admit(x)
+        x, seen = self.attend(x, *sides, **options)
+        if self.pruning_cut.before > self.pruning_cut.after:
+            x = self.cut(x, seen, decided)
+        return self.finish(x)
 
     @abstractmethod
-    def forward_and_kept(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """As `forward`, with the positions kept among the patches that came in.
+    def attend(self, x: Tensor, *sides: Any, **options: Any) -> tuple[Tensor, Attended]:
+        """The block up to where it can be cut, and what its attention saw."""
+        ...
 
-        Returns:
-            (batch, after, dim) and (batch, kept) int64, rising.
-        """
+    @abstractmethod
+    def finish(self, x: Tensor) -> Tensor:
+        """The rest of the block."""
         ...
 
     def admit(self, x: Tensor) -> None:
@@ -81,23 +114,42 @@ class Cutting:
                 "undo(model), then apply a schedule for this one"
             )
 
-    def cut(self, x: Tensor, attended: Attended) -> tuple[Tensor, Tensor]:
+    def cut(self, x: Tensor, seen: Attended, decided: Decisions) -> Tensor:
         """Drop tokens from x by what the block's attention saw.
 
         Args:
             x: (batch, before, dim), after the attention's residual.
-            attended: of the same tokens.
+            seen: of the same tokens.
+            decided: takes the decision.
 
         Returns:
-            (batch, after, dim) and the positions kept, (batch, kept).
+            (batch, after, dim).
         """
+        x, decision = shorten(
+            x,
+            self.order(x, seen.detached(), fill=decided.fill),
+            self.pruning_cut,
+            keys=_flat(seen.k.detach()) if self.pruning_cut.dropped == "merge" else None,
+            sizes=decided.sizes,
+            fill=decided.fill,
+        )
+        decided.append(decision)
+        return x
+
+    def order(self, x: Tensor, seen: Attended, *, fill: bool) -> Tensor:
+        """The patches, the first kept longest, (batch, patches or kept)."""
         plan = self.pruning_cut
         if plan.score == "random":
-            return shorten(x, self.pruning_order.expand(x.shape[0], -1), plan)
-        # An index has no gradient: detached, the scores keep nothing alive for backward.
-        q, k, v = attended.q.detach(), attended.k.detach(), attended.v.detach()
+            return self.pruning_order.expand(x.shape[0], -1)
         if callable(plan.score):
-            scores = plan.score(q, k, v, plan.prefix)
+            scores = plan.score(seen.q, seen.k, seen.v, plan.prefix)
         else:
-            scores = SCORES[plan.score](q, k, v, attended.scale)
-        return shorten(x, order_patches(scores, plan), plan)
+            scores = SCORES[plan.score](seen)
+        if seen.real is not None:
+            scores = scores.masked_fill(~seen.real, float("-inf"))
+        return order_patches(scores, plan, every=fill or plan.dropped != "drop")
+
+
+def _flat(heads: Tensor) -> Tensor:
+    """(batch, heads, tokens, head_dim) to (batch, tokens, heads * head_dim)."""
+    return heads.transpose(1, 2).flatten(2)

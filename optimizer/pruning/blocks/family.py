@@ -2,41 +2,48 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+import torch
+
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from torch import Tensor, nn
 
     from optimizer.pruning.blocks.cutting import Cutting
 
-__all__ = ["Attend", "Attended", "BlockFamily"]
+__all__ = ["BlockFamily", "Probe", "probe_plain"]
+
+_TOKENS = 4  # enough that tokens, heads and batch cannot be mistaken for one another
 
 
-class Attended(NamedTuple):
-    """What a block's attention made, and what it was made from.
+class Probe(NamedTuple):
+    """Random input on which our restatement of a block is compared with timm's.
 
     Attributes:
-        output: (batch, tokens, dim), as timm's own attention returns it.
-        q: queries after any norm, unscaled, (batch, heads, tokens, head_dim).
-        k: keys after any norm, same shape.
-        v: values, same shape.
-        scale: what q k^T is multiplied by.
+        x: (2, tokens, dim).
+        timm: what timm's block takes beside it, by name.
+        ours: what the block that cuts takes instead.
     """
 
-    output: Tensor
-    q: Tensor
-    k: Tensor
-    v: Tensor
-    scale: float
+    x: Tensor
+    timm: dict[str, Any]
+    ours: dict[str, Any]
 
 
-class Attend(Protocol):
-    """timm's attention, restated so that q, k and v are seen and computed once."""
-
-    def __call__(self, attention: Any, x: Tensor, /) -> Attended:
-        """Run the attention module on x, (batch, tokens, dim)."""
+class _MakeProbe(Protocol):
+    def __call__(self, block: Any, width: int, /) -> Probe:
+        """A probe for this block, of tokens of this width, on the CPU in float32."""
         ...
+
+
+def probe_plain(_block: Any, width: int, *, tokens: int = _TOKENS) -> Probe:
+    """A few tokens and nothing beside them."""
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(2, tokens, width, generator=generator, device="cpu")
+    return Probe(x, {}, {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +52,18 @@ class BlockFamily:
 
     Attributes:
         block: timm's block class; exactly this one is recognised, no subclass.
-        attention: the class its `attn` must have, exactly.
+        attentions: the classes that its `attn` may have, exactly; none where the block has
+            no attention module of its own.
         cut_block: a subclass of `block` with the same weights, which cuts.
-        attend: restates `attention`; `apply` compares the two on every block it cuts.
+        probe: makes the input of the comparison with timm that `apply` makes.
+        follows: whether blocks that drop nothing need their class swapped too once tokens
+            are missing: where timm's own attention makes something for the full grid.
+        blind: names of scores that tell no token from another here, and why.
     """
 
     block: type[nn.Module]
-    attention: type[nn.Module]
+    attentions: tuple[type[nn.Module], ...]
     cut_block: type[Cutting]
-    attend: Attend
+    probe: _MakeProbe = field(default=probe_plain)
+    follows: bool = False
+    blind: Mapping[str, str] = field(default_factory=dict)

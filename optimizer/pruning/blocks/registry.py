@@ -4,16 +4,28 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from optimizer.pruning.blocks import vision_transformer
+from optimizer.pruning.blocks.family import BlockFamily
+from optimizer.pruning.installed import modules_of
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from optimizer.pruning.blocks.family import BlockFamily
-
 __all__ = ["FAMILIES", "family_of", "original_block"]
 
-FAMILIES: tuple[BlockFamily, ...] = (vision_transformer.FAMILY,)
+_NAMES = (
+    "vision_transformer",
+    "parallel",
+    "eva",
+    "deepseek",
+    "gemma4",
+    "beit",
+    "relpos",
+    "cait",
+)
+
+FAMILIES: tuple[BlockFamily, ...] = tuple(
+    family for module in modules_of("blocks", _NAMES) for family in module.FAMILIES
+)
 
 
 def family_of(block: nn.Module) -> BlockFamily | None:

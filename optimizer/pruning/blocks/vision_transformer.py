@@ -1,4 +1,4 @@
-"""timm's plain pre-norm block: ViT, DeiT, DeiT-3, DINOv2, SigLIP, CLIP."""
+"""timm's plain blocks, pre-norm and post-norm: ViT, DeiT, DINOv2, SigLIP, CLIP, AIMv2."""
 
 from __future__ import annotations
 
@@ -8,19 +8,23 @@ from typing import TYPE_CHECKING, Any
 from timm.models.vision_transformer import (  # type: ignore[attr-defined]
     Attention,
     Block,
+    ResPostBlock,
 )
-from torch.nn import functional
 
+from optimizer.pruning.attended import Attended
 from optimizer.pruning.blocks.cutting import Cutting
-from optimizer.pruning.blocks.family import Attended, BlockFamily
+from optimizer.pruning.blocks.differential import ATTENTIONS as DIFFERENTIAL
+from optimizer.pruning.blocks.differential import attend_differentially
+from optimizer.pruning.blocks.family import BlockFamily
+from optimizer.pruning.blocks.mixing import leave_attention, mix, split_heads
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["FAMILY", "CutBlock", "attend"]
+__all__ = ["FAMILIES", "CutBlock", "CutResPostBlock", "attend", "attend_plainly"]
 
 
-def attend(attention: Any, x: Tensor) -> Attended:
+def attend_plainly(attention: Any, x: Tensor, *, mask: Tensor | None = None) -> Attended:
     """Restate `Attention.forward` of timm 1.0.3 to 1.0.31 on the module's own parts.
 
     Fused attention stays fused; q, k and v are computed once.
@@ -28,41 +32,53 @@ def attend(attention: Any, x: Tensor) -> Attended:
     Args:
         attention: a timm `Attention`.
         x: normalised tokens, (batch, tokens, dim).
+        mask: added to the logits, broadcastable to (batch, heads, tokens, tokens).
     """
-    batch, tokens, _ = x.shape
-    qkv = attention.qkv(x).reshape(batch, tokens, 3, attention.num_heads, attention.head_dim)
-    q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)  # each (batch, heads, tokens, head_dim)
+    q, k, v = split_heads(attention.qkv(x), attention.num_heads)
     q, k = attention.q_norm(q), attention.k_norm(k)
-    mixed = _mix(attention, q, k, v).transpose(1, 2).reshape(batch, tokens, -1)
-    # Older timm has neither.
-    norm, gate = getattr(attention, "norm", None), getattr(attention, "gate", None)
-    if norm is not None:
-        mixed = norm(mixed)
-    if gate is not None:
-        mixed = mixed * gate(x).sigmoid()
-    return Attended(attention.proj_drop(attention.proj(mixed)), q, k, v, attention.scale)
+    output = leave_attention(attention, mix(attention, q, k, v, bias=mask), x)
+    return Attended(output, q, k, v, attention.scale, mask)
 
 
-def _mix(attention: Any, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    """Values mixed by attention, (batch, heads, tokens, head_dim)."""
-    if attention.fused_attn:
-        dropout = attention.attn_drop.p if attention.training else 0.0
-        return functional.scaled_dot_product_attention(q, k, v, dropout_p=dropout)
-    weights = ((q * attention.scale) @ k.transpose(-2, -1)).softmax(dim=-1)
-    mixed: Tensor = attention.attn_drop(weights) @ v
-    return mixed
+def attend(attention: Any, x: Tensor, *, mask: Tensor | None = None) -> Attended:
+    """Restate whichever attention a plain block has; arguments as `attend_plainly`."""
+    if type(attention) in DIFFERENTIAL:
+        return attend_differentially(attention, x, mask=mask)
+    return attend_plainly(attention, x, mask=mask)
 
 
 class CutBlock(Cutting, Block):
     """timm's `Block`, with a cut between its attention and its MLP."""
 
-    def forward_and_kept(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """See `Cutting.forward_and_kept`."""
-        self.admit(x)
-        attended = attend(self.attn, self.norm1(x))
-        x = x + self.drop_path1(self.ls1(attended.output))
-        x, kept = self.cut(x, attended)
-        return x + self.drop_path2(self.ls2(self.mlp(self.norm2(x)))), kept
+    def attend(
+        self, x: Tensor, *, mask: Tensor | None = None, real: Tensor | None = None
+    ) -> tuple[Tensor, Attended]:
+        """See `Cutting.attend`."""
+        seen = attend(self.attn, self.norm1(x), mask=mask)
+        x = x + self.drop_path1(self.ls1(seen.output))
+        return x, seen._replace(real=real)
+
+    def finish(self, x: Tensor) -> Tensor:
+        """See `Cutting.finish`."""
+        left: Tensor = x + self.drop_path2(self.ls2(self.mlp(self.norm2(x))))
+        return left
 
 
-FAMILY = BlockFamily(block=Block, attention=Attention, cut_block=CutBlock, attend=attend)
+class CutResPostBlock(Cutting, ResPostBlock):
+    """timm's `ResPostBlock`, which normalises what a branch returns."""
+
+    def attend(self, x: Tensor) -> tuple[Tensor, Attended]:
+        """See `Cutting.attend`."""
+        seen = attend(self.attn, x)
+        return x + self.drop_path1(self.norm1(seen.output)), seen
+
+    def finish(self, x: Tensor) -> Tensor:
+        """See `Cutting.finish`."""
+        left: Tensor = x + self.drop_path2(self.norm2(self.mlp(x)))
+        return left
+
+
+FAMILIES = (
+    BlockFamily(Block, (Attention, *DIFFERENTIAL), CutBlock),
+    BlockFamily(ResPostBlock, (Attention, *DIFFERENTIAL), CutResPostBlock),
+)

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from latmodel.architectures import describe
+from latmodel.errors import WorkloadError
 from latmodel.runtimes.parts import Part, Parts
 from latmodel.runtimes.torch_eager import TorchEager
 from latmodel.workload import DTYPES
@@ -153,3 +154,15 @@ def test_a_fixed_image_size_is_built() -> None:
 def test_every_dtype_of_a_workload_is_known() -> None:
     for dtype in DTYPES:
         assert TorchEager(MODEL, dtype=dtype, device="cpu").environment().dtype == dtype
+
+
+def test_a_model_of_another_kind_is_not_taken_apart() -> None:
+    """Its blocks would run without what goes beside the tokens."""
+    rotary = describe("eva02_tiny_patch14_224")
+    with pytest.raises(WorkloadError) as caught:
+        Parts(rotary, dtype=torch.float32, device=torch.device("cpu"))
+    assert str(caught.value) == (
+        "eva02_tiny_patch14_224 is rotary: its blocks take more than tokens or are laid out "
+        "otherwise, so its parts cannot be timed one by one; plan it from a profile with an "
+        "operator model"
+    )

@@ -57,11 +57,25 @@ def value_norm(_q: Tensor, _k: Tensor, v: Tensor, _scale: float) -> list[float]:
     return [math.sqrt(sum(float(x) ** 2 for x in v[:, j].flatten())) for j in range(v.shape[1])]
 
 
+def key_norm(_q: Tensor, k: Tensor, _v: Tensor, _scale: float) -> list[float]:
+    """For one image."""
+    return [math.sqrt(sum(float(x) ** 2 for x in k[:, j].flatten())) for j in range(k.shape[1])]
+
+
+def received_attention(q: Tensor, k: Tensor, _v: Tensor, scale: float) -> list[float]:
+    """For one image."""
+    heads, tokens, _ = q.shape
+    rows = [row(q[h, i], k[h], scale) for h in range(heads) for i in range(tokens)]
+    return [sum(column) / heads for column in zip(*rows, strict=True)]
+
+
 SCORES = {
     "pomt": pomt,
     "cls": class_attention,
     "pooled": pooled_attention,
     "value-norm": value_norm,
+    "key-norm": key_norm,
+    "received-attention": received_attention,
 }
 
 
@@ -88,27 +102,35 @@ def cut_features(
 ) -> Tensor:
     """All tokens of one image after the last norm, of an uncut model cut by hand.
 
-    Patches and the mean are kept as separate lists, and the mean remembers how many
-    patches it stands for.
+    Each token remembers how many patches it stands for.
     """
     x = embedded(model, image.unsqueeze(0))[0]
     prefix = schedule.prefix
-    mean_of = 0
+    sizes = [1.0] * len(x)
     for block, after in zip(model.blocks, schedule.tokens, strict=True):
         seen = block.norm1(x)
-        scale = block.attn.head_dim**-0.5
-        values = SCORES[score](*heads_of(block.attn, seen), scale)
+        heads = heads_of(block.attn, seen)
+        values = SCORES[score](*heads, block.attn.head_dim**-0.5)
         x = x + block.ls1(block.attn(seen.unsqueeze(0))[0])
-        if after < len(x):
-            x, mean_of = _cut(x, values, prefix, after, mean_of, average=dropped == "average")
+        if after < len(x) and dropped == "merge":
+            x, sizes = _merge(x, values, prefix, after, sizes, heads[1])
+        elif after < len(x):
+            x, sizes = _cut(x, values, prefix, after, sizes, average=dropped == "average")
         x = x + block.ls2(block.mlp(block.norm2(x)))
     tokens: Tensor = model.norm(x)
     return tokens
 
 
 def _cut(
-    x: Tensor, values: list[float], prefix: int, after: int, mean_of: int, *, average: bool
-) -> tuple[Tensor, int]:
+    x: Tensor,
+    values: list[float],
+    prefix: int,
+    after: int,
+    sizes: list[float],
+    *,
+    average: bool,
+) -> tuple[Tensor, list[float]]:
+    mean_of = sizes[-1] if sizes[-1] > 1 else 0
     patches = range(prefix, len(x) - (mean_of > 0))
     best = sorted(patches, key=lambda token: -values[token])
     count = after - prefix - average
@@ -118,4 +140,28 @@ def _cut(
         total = x[gone].sum(dim=0) + (mean_of * x[-1] if mean_of else 0)
         mean_of += len(gone)
         tokens.append(total / mean_of)
-    return torch.stack(tokens), mean_of
+    return torch.stack(tokens), [1.0] * (len(tokens) - average) + [mean_of] * average
+
+
+def _merge(
+    x: Tensor,
+    values: list[float],
+    prefix: int,
+    after: int,
+    sizes: list[float],
+    k: Tensor,
+) -> tuple[Tensor, list[float]]:
+    """Each dropped patch joins the kept one whose key, over all heads, points most like its."""
+    best = sorted(range(prefix, len(x)), key=lambda token: -values[token])
+    kept, gone = sorted(best[: after - prefix]), best[after - prefix :]
+    groups = {i: [i] for i in (*range(prefix), *kept)}
+    for lost in gone:
+        key = k[:, lost].flatten()
+        cosines = [float(torch.cosine_similarity(key, k[:, i].flatten(), dim=0)) for i in kept]
+        groups[kept[cosines.index(max(cosines))]].append(lost)
+    totals = [sum(sizes[i] for i in group) for group in groups.values()]
+    tokens = [
+        torch.stack([sizes[i] * x[i] for i in group]).sum(dim=0) / total
+        for group, total in zip(groups.values(), totals, strict=True)
+    ]
+    return torch.stack(tokens), totals

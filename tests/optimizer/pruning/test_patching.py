@@ -6,20 +6,25 @@ import copy
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import timm
 import torch
 
 from optimizer.errors import ScheduleError, UnsupportedModelError
+from optimizer.plan import DROPPED
 from optimizer.plan import SCORES as NAMES
-from optimizer.pruning import apply, undo
+from optimizer.pruning import apply, trace, undo
 from optimizer.pruning.state import Applied, applied
 from optimizer.schedule import Schedule
 
-from .tiny import FORMS, anatomy, features, images, logits, losing, tiny
+from .tiny import FORMS, anatomy, features, images, logits, losing, randomised, tiny
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-SCORE_CHOICES = "choose one of 'pomt', 'cls', 'value-norm', 'random', or a function"
+SCORE_CHOICES = (
+    "choose one of 'pomt', 'cls', 'value-norm', 'key-norm', 'received-attention', 'random', "
+    "or a function"
+)
 
 
 @pytest.mark.parametrize("score", NAMES)
@@ -98,17 +103,24 @@ def test_a_saved_model_comes_back_cut(score: str, tmp_path: Path) -> None:
     assert type(undo(loaded)) is type(tiny("distilled"))
 
 
-@pytest.mark.parametrize("form", ["vit", "distilled"])
-def test_a_dense_grid_is_refused(form: str) -> None:
-    """Timm would fold the missing patches into channels; plain tokens are given."""
-    model = apply(tiny(form), losing(tiny(form), 0, 5, 0, 0), dropped="drop")
-    sentence = "output_fmt 'NCHW' needs every patch, and this model drops some"
-    with pytest.raises(UnsupportedModelError, match=sentence):
-        model.forward_intermediates(images())
-    with pytest.raises(UnsupportedModelError, match=sentence):
-        model.get_intermediate_layers(images(), n=2, reshape=True)
-    tokens = model.forward_intermediates(images(), output_fmt="NLC", intermediates_only=True)
-    assert [entry.shape[1] for entry in tokens] == [16, 11, 11, 11]
+@pytest.mark.parametrize("dropped", DROPPED)
+def test_a_model_within_a_features_wrapper_gives_dense_grids(dropped: str) -> None:
+    """Timm's wrapper asks for grids: every place is filled, the kept ones by their tokens."""
+    wrapped: Any = timm.create_model(
+        "test_vit", features_only=True, img_size=64, out_indices=(0, 2, 3)
+    )
+    randomised(wrapped)
+    model, batch = wrapped.model, images(2, size=64)
+    apply(model, losing(model, 0, 5, 0, 4), "value-norm", dropped)
+    with torch.no_grad():
+        grids = wrapped(batch)
+        tokens = model.forward_intermediates(batch, output_fmt="NLC", intermediates_only=True)
+    remaining = trace(model, batch)
+    for grid, block in zip(grids, (0, 2, 3), strict=True):
+        assert grid.shape == (2, 64, 4, 4)
+        kept = remaining[block]
+        rows = grid.flatten(2).mT.gather(1, kept.unsqueeze(-1).expand(-1, -1, 64))
+        assert torch.equal(rows, tokens[block][:, : kept.shape[1]])
 
 
 def test_applying_twice_is_refused() -> None:
@@ -159,7 +171,7 @@ def test_a_schedule_for_another_model_is_refused(schedule: Schedule, sentence: s
 @pytest.mark.parametrize(
     ("choice", "sentence"),
     [
-        ({"dropped": "merge"}, "dropped is 'merge': choose one of 'drop', 'average'"),
+        ({"dropped": "melt"}, "dropped is 'melt': choose one of 'drop', 'average', 'merge'"),
         (
             {"score": "best"},
             "score is 'best': " + SCORE_CHOICES,

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import inspect
 from types import MethodType
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import timm
 import torch
-from timm.models.beit import Beit
-from timm.models.eva import Eva
+from timm.models.convit import ConVit
 from timm.models.swin_transformer import SwinTransformer
 from timm.models.vision_transformer import (  # type: ignore[attr-defined]
     Attention,
-    ParallelScalingBlock,
+    Block,
     VisionTransformer,
 )
+from timm.models.vision_transformer_sam import VisionTransformerSAM
 from timm.models.xcit import Xcit
 from torch import Tensor, nn
 
 from optimizer.errors import UnsupportedModelError
 from optimizer.pruning import apply
+from optimizer.pruning.trunks.refused import REASONS
 from optimizer.schedule import Schedule
 
 from .tiny import anatomy, images, logits, losing, tiny
@@ -35,13 +38,21 @@ MODELS: dict[str, Callable[[], nn.Module]] = {
     "swin_transformer.SwinTransformer": lambda: SwinTransformer(
         **SMALL, depths=(2,), num_heads=(3,), window_size=4
     ),
-    "beit.Beit": lambda: Beit(**PLAIN),
-    "eva.Eva": lambda: Eva(**PLAIN),
     "xcit.Xcit": lambda: Xcit(**PLAIN),
+    "vision_transformer_sam.VisionTransformerSAM": lambda: VisionTransformerSAM(**PLAIN),
+    "convit.ConVit": lambda: ConVit(**PLAIN),
+    "volo.VOLO": lambda: timm.create_model("volo_d1_224", num_classes=5),
+    "tnt.TNT": lambda: timm.create_model("tnt_s_patch16_224", depth=1, num_classes=5),
+    "crossvit.CrossVit": lambda: timm.create_model("crossvit_tiny_240", num_classes=5),
+    "pit.PoolingVisionTransformer": lambda: timm.create_model("pit_ti_224", num_classes=5),
 }
 
 
 class OwnModel(VisionTransformer):
+    """Anyone's subclass: its forward may do anything."""
+
+
+class OwnBlock(Block):
     """Anyone's subclass: its forward may do anything."""
 
 
@@ -60,11 +71,43 @@ def refusal(model: nn.Module) -> str:
 
 @pytest.mark.parametrize("name", MODELS)
 def test_another_model_is_refused(name: str) -> None:
-    """Found and supported are named."""
-    assert refusal(MODELS[name]()) == (
-        f"found timm.models.{name}: supported are exactly timm's VisionTransformer and "
-        "VisionTransformerDistilled, before any wrapping or compiling"
+    """With the reason that stands in a list of ours."""
+    with torch.device("meta"):
+        model = MODELS[name]()
+    assert refusal(model) == (
+        f"found timm.models.{name}, which cannot be cut: {REASONS[name.split('.')[1]]}"
     )
+
+
+def test_every_reason_is_about_a_model_of_timm() -> None:
+    """A name that timm does not have would refuse nothing."""
+    classes = {
+        name
+        for module in vars(timm.models).values()
+        if inspect.ismodule(module)
+        for name in vars(module)
+    }
+    assert set(REASONS) <= classes
+
+
+def test_an_unknown_model_is_refused() -> None:
+    """Found and supported are named."""
+    with torch.device("meta"):
+        model = timm.create_model("resnet18")
+    assert refusal(model) == (
+        "found timm.models.resnet.ResNet: supported are exactly timm's VisionTransformer, "
+        "VisionTransformerDistilled, Eva, Beit, VisionTransformerRelPos, Cait, NaFlexVit, "
+        "Qwen3VitEncoder, DeepseekVitEncoder, Gemma4VitEncoder, Qwen3VitClassifier, "
+        "DeepseekVitClassifier, Gemma4VitClassifier, before any wrapping or compiling"
+    )
+
+
+@pytest.mark.parametrize("name", ["vit_base_patch16_224", "eva02_tiny_patch14_224"])
+def test_a_model_for_features_only_is_refused(name: str) -> None:
+    """Timm wraps it and asks for a grid: cut the model first, or ask it for intermediates."""
+    with torch.device("meta"):
+        model = timm.create_model(name, features_only=True, depth=2, out_indices=[0])
+    assert refusal(model).startswith("found timm.models._features.FeatureGetterNet:")
 
 
 def test_a_wrapped_or_derived_model_is_refused() -> None:
@@ -77,10 +120,9 @@ def test_a_wrapped_or_derived_model_is_refused() -> None:
 
 
 def test_another_block_is_refused() -> None:
-    """A parallel block has no place between attention and MLP."""
-    assert refusal(tiny(block_fn=ParallelScalingBlock)) == (
-        "blocks[0] is timm.models.vision_transformer.ParallelScalingBlock: "
-        "supported is exactly timm's Block"
+    """Anyone's subclass may do anything between its attention and its MLP."""
+    assert refusal(tiny(block_fn=OwnBlock)).startswith(
+        f"blocks[0] is {__name__}.OwnBlock: supported are exactly timm's Block, ResPostBlock,"
     )
 
 
@@ -89,7 +131,8 @@ def test_another_attention_is_refused() -> None:
     model = tiny()
     model.blocks[2].attn = OwnAttention(24, num_heads=3)
     assert refusal(model) == (
-        f"blocks[2].attn is {__name__}.OwnAttention: supported is exactly timm's Attention"
+        f"blocks[2].attn is {__name__}.OwnAttention: "
+        "supported are exactly timm's Attention, DiffAttention"
     )
 
 
@@ -154,3 +197,27 @@ def test_other_dtypes_pass_the_comparison(dtype: torch.dtype) -> None:
     answer = logits(model, images().to(dtype))
     assert answer.dtype == dtype
     assert answer.isfinite().all()
+
+
+def test_a_timm_whose_trunk_changed_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What stands before and after the blocks is compared too."""
+    timm = VisionTransformer.forward_features
+
+    def other(self: Any, x: Tensor, *rest: Any, **options: Any) -> Tensor:
+        return 1.001 * timm(self, x, *rest, **options)
+
+    monkeypatch.setattr(VisionTransformer, "forward_features", other)
+    assert refusal(tiny("deit3")) == (
+        "the model around its blocks does not compute what it did in timm 1.0.3 to 1.0.31: "
+        "install one of these, or remove the hook that changes it"
+    )
+
+
+def test_a_hook_on_all_blocks_is_refused() -> None:
+    """They run one by one in a cut model, so it would be lost in silence."""
+    model = tiny()
+    model.blocks.register_forward_hook(lambda _, __, out: 2 * out)
+    assert refusal(model) == (
+        "the model's blocks have a hook as a whole, and a cut model runs them one by one: "
+        "put it on the first or last block"
+    )

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from optimizer.pruning.attended import Attended
 from optimizer.pruning.scores import SCORES, random_order
 
 from . import reference
@@ -19,11 +20,15 @@ def heads(batch: int = 3, *, tokens: int = 7, seed: int = 0) -> tuple[Tensor, Te
     return q, k, v
 
 
+def score_of(name: str, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    return SCORES[name](Attended(None, q, k, v, SCALE))
+
+
 @pytest.mark.parametrize("name", SCORES)
 def test_score_equals_its_definition(name: str) -> None:
     """Each image's scores are what loops over heads, queries and features give."""
     q, k, v = heads()
-    found = SCORES[name](q, k, v, SCALE)
+    found = score_of(name, q, k, v)
     for image in range(3):
         wanted = reference.SCORES[name](q[image], k[image], v[image], SCALE)
         torch.testing.assert_close(found[image], torch.tensor(wanted))
@@ -33,8 +38,8 @@ def test_score_equals_its_definition(name: str) -> None:
 def test_score_of_an_image_ignores_its_batch(name: str) -> None:
     """An image beside others scores as it does alone."""
     q, k, v = heads()
-    together = SCORES[name](q, k, v, SCALE)
-    alone = SCORES[name](q[1:2], k[1:2], v[1:2], SCALE)
+    together = score_of(name, q, k, v)
+    alone = score_of(name, q[1:2], k[1:2], v[1:2])
     torch.testing.assert_close(together[1:2], alone)
 
 
@@ -43,9 +48,9 @@ def test_score_of_an_image_ignores_its_batch(name: str) -> None:
 def test_score_computes_in_float32(name: str, dtype: torch.dtype) -> None:
     """Half-precision inputs give the float32 scores of the same numbers."""
     q, k, v = (part.to(dtype) for part in heads())
-    found = SCORES[name](q, k, v, SCALE)
+    found = score_of(name, q, k, v)
     assert found.dtype == torch.float32
-    assert torch.equal(found, SCORES[name](q.float(), k.float(), v.float(), SCALE))
+    assert torch.equal(found, score_of(name, q.float(), k.float(), v.float()))
 
 
 def test_class_attention_reads_only_the_first_query() -> None:
@@ -53,7 +58,7 @@ def test_class_attention_reads_only_the_first_query() -> None:
     q, k, v = heads()
     other = q.clone()
     other[:, :, 1:] = float("nan")
-    assert torch.equal(SCORES["cls"](q, k, v, SCALE), SCORES["cls"](other, k, v, SCALE))
+    assert torch.equal(score_of("cls", q, k, v), score_of("cls", other, k, v))
 
 
 def test_random_order_is_fixed_per_block_and_seed() -> None:

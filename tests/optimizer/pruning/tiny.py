@@ -79,7 +79,7 @@ def images(batch: int = 3, *, size: int = 32, seed: int = 1) -> Tensor:
     return torch.randn(batch, 3, size, size, generator=generator)
 
 
-def logits(model: Any, batch: Tensor) -> Tensor:
+def logits(model: Any, batch: Any) -> Tensor:
     """What the model answers, without gradients."""
     with torch.no_grad():
         answer: Tensor = model(batch)

@@ -1,0 +1,151 @@
+"""Blocks whose attention may rotate: EVA, EVA-02, rope ViTs, DINOv3, PE, Qwen3, DeepSeek."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from timm.layers import apply_rot_embed_cat  # type: ignore[attr-defined]
+from timm.models.eva import EvaAttention, EvaBlock, EvaBlockPostNorm
+from torch import nn
+from torch.nn import functional
+
+from optimizer.pruning.attended import Attended
+from optimizer.pruning.blocks.cutting import Cutting
+from optimizer.pruning.blocks.family import BlockFamily, Probe, probe_plain
+from optimizer.pruning.blocks.mixing import leave_attention, mix, split_heads
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+try:
+    from timm.layers import AttentionRope  # type: ignore[attr-defined]
+except ImportError:  # an older timm has none
+    ATTENTIONS: tuple[type[nn.Module], ...] = (EvaAttention,)
+else:
+    ATTENTIONS = (EvaAttention, AttentionRope)
+
+__all__ = [
+    "ATTENTIONS",
+    "FAMILIES",
+    "CutEvaBlock",
+    "CutEvaBlockPostNorm",
+    "attend_rotated",
+    "probe_rotated",
+]
+
+
+def attend_rotated(
+    attention: Any,
+    x: Tensor,
+    *,
+    rope: Tensor | None = None,
+    mask: Tensor | None = None,
+) -> Attended:
+    """Restate `EvaAttention` and `AttentionRope` of timm 1.0.31 on the module's own parts.
+
+    Args:
+        attention: either of the two.
+        x: tokens, (batch, tokens, dim).
+        rope: sines and cosines of the tokens behind the prefix, (tokens, width), (heads,
+            tokens, width) or with a batch before heads.
+        mask: added to the logits.
+    """
+    q, k, v = _project(attention, x)
+    q, k = attention.q_norm(q), attention.k_norm(k)
+    if rope is not None:
+        q, k = (_rotate(attention, part, rope).type_as(v) for part in (q, k))
+    groups = getattr(attention, "num_kv_groups", 1)
+    if groups > 1:
+        k, v = k.repeat_interleave(groups, dim=1), v.repeat_interleave(groups, dim=1)
+    output = leave_attention(attention, mix(attention, q, k, v, bias=mask), x)
+    return Attended(output, q, k, v, attention.scale, mask)
+
+
+def _project(attention: Any, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    if attention.qkv is None:
+        q, k, v = (
+            project(x).unflatten(-1, (-1, attention.head_dim)).transpose(1, 2)
+            for project in (attention.q_proj, attention.k_proj, attention.v_proj)
+        )
+        return q, k, v
+    return split_heads(_fused_projection(attention, x), attention.num_heads)
+
+
+def _fused_projection(attention: Any, x: Tensor) -> Tensor:
+    """All three at once; EVA's keys have no bias, so its parts are kept apart."""
+    if getattr(attention, "q_bias", None) is None:
+        plain: Tensor = attention.qkv(x)
+        return plain
+    bias = torch.cat((attention.q_bias, attention.k_bias, attention.v_bias))
+    if getattr(attention, "qkv_bias_separate", False):
+        apart: Tensor = attention.qkv(x) + bias
+        return apart
+    return functional.linear(x, attention.qkv.weight, bias)
+
+
+def _rotate(attention: Any, part: Tensor, rope: Tensor) -> Tensor:
+    prefix, half = attention.num_prefix_tokens, getattr(attention, "rotate_half", False)
+    options = {"half": True} if half else {}  # older timm knows only the other layout
+    turned = apply_rot_embed_cat(part[:, :, prefix:], rope, **options)
+    return torch.cat([part[:, :, :prefix], turned], dim=2)
+
+
+def probe_rotated(block: Any, width: int) -> Probe:
+    """A few tokens, each at a place of its own: as every image might have others."""
+    probe = probe_plain(block, width)
+    attention = block.attn
+    tokens = probe.x.shape[1] + attention.num_prefix_tokens
+    x = probe_plain(block, width, tokens=tokens).x
+    generator = torch.Generator().manual_seed(1)
+    shape = (2, 1, probe.x.shape[1], attention.head_dim)
+    angles = torch.randn(shape, generator=generator, device="cpu")
+    rope = torch.cat([angles.sin(), angles.cos()], dim=-1)
+    return Probe(x, {"rope": rope}, {"rope": rope})
+
+
+class CutEvaBlock(Cutting, EvaBlock):
+    """timm's `EvaBlock`, with a cut between its attention and its MLP."""
+
+    def attend(
+        self,
+        x: Tensor,
+        *,
+        rope: Tensor | None = None,
+        mask: Tensor | None = None,
+        real: Tensor | None = None,
+    ) -> tuple[Tensor, Attended]:
+        """See `Cutting.attend`."""
+        seen = attend_rotated(self.attn, self.norm1(x), rope=rope, mask=mask)
+        x = x + self.drop_path1(_scaled(self.gamma_1, seen.output))
+        return x, seen._replace(real=real)
+
+    def finish(self, x: Tensor) -> Tensor:
+        """See `Cutting.finish`."""
+        left: Tensor = x + self.drop_path2(_scaled(self.gamma_2, self.mlp(self.norm2(x))))
+        return left
+
+
+class CutEvaBlockPostNorm(Cutting, EvaBlockPostNorm):
+    """timm's `EvaBlockPostNorm`, which normalises what a branch returns."""
+
+    def attend(self, x: Tensor, *, rope: Tensor | None = None) -> tuple[Tensor, Attended]:
+        """See `Cutting.attend`."""
+        seen = attend_rotated(self.attn, x, rope=rope)
+        return x + self.drop_path1(self.norm1(seen.output)), seen
+
+    def finish(self, x: Tensor) -> Tensor:
+        """See `Cutting.finish`."""
+        left: Tensor = x + self.drop_path2(self.norm2(self.mlp(x)))
+        return left
+
+
+def _scaled(gamma: Any, branch: Any) -> Any:
+    """EVA's LayerScale is a parameter of the block, or absent."""
+    return branch if gamma is None else gamma * branch
+
+
+FAMILIES = (
+    BlockFamily(EvaBlock, ATTENTIONS, CutEvaBlock, probe_rotated),
+    BlockFamily(EvaBlockPostNorm, ATTENTIONS, CutEvaBlockPostNorm, probe_rotated),
+)

@@ -1,0 +1,77 @@
+"""Fused attention as timm calls it, shared by the families that restate it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch.nn import functional
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["drop_rate", "leave_attention", "mix", "split_heads"]
+
+
+def split_heads(qkv: Tensor, heads: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Cut (batch, tokens, 3 * heads * head_dim) into three of (batch, heads, tokens, -1)."""
+    batch, tokens, _ = qkv.shape
+    q, k, v = qkv.reshape(batch, tokens, 3, heads, -1).permute(2, 0, 3, 1, 4).unbind(0)
+    return q, k, v
+
+
+def mix(
+    attention: Any,
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    *,
+    bias: Tensor | None = None,
+    scale: float | None = None,
+) -> Tensor:
+    """Values mixed by attention, (batch, heads, tokens, head_dim).
+
+    Fused where the module says so, as timm does; the two ways round differently.
+
+    Args:
+        attention: timm's module: its dropout and its choice of fused attention.
+        q: queries, (batch, heads, tokens, head_dim).
+        k: keys, likewise.
+        v: values, likewise.
+        bias: added to the logits, broadcastable to (batch, heads, tokens, tokens).
+        scale: of the logits; by default the module's own.
+    """
+    if attention.fused_attn:
+        options: dict[str, Any] = {} if scale is None else {"scale": scale}
+        # Not through a name of our own: whoever replaces torch's function means this one.
+        return functional.scaled_dot_product_attention(
+            q, k, v, attn_mask=bias, dropout_p=drop_rate(attention), **options
+        )
+    logits = (q * (attention.scale if scale is None else scale)) @ k.transpose(-2, -1)
+    if bias is not None:
+        logits = logits + bias
+    mixed: Tensor = attention.attn_drop(logits.softmax(dim=-1)) @ v
+    return mixed
+
+
+def drop_rate(attention: Any) -> float:
+    """The share of attention weights that training drops."""
+    return float(attention.attn_drop.p) if attention.training else 0.0
+
+
+def leave_attention(attention: Any, mixed: Tensor, x: Tensor) -> Tensor:
+    """From mixed heads to what the module returns: norm, gate and projection.
+
+    Args:
+        attention: timm's module; older timm has neither norm nor gate.
+        mixed: (batch, heads, tokens, head_dim).
+        x: what entered the module, (batch, tokens, dim).
+    """
+    mixed = mixed.transpose(1, 2).reshape(*x.shape[:2], -1)
+    norm, gate = getattr(attention, "norm", None), getattr(attention, "gate", None)
+    if norm is not None:
+        mixed = norm(mixed)
+    if gate is not None:
+        mixed = mixed * torch.sigmoid(gate(x))
+    left: Tensor = attention.proj_drop(attention.proj(mixed))
+    return left

@@ -1,0 +1,109 @@
+"""Where the tokens of a shortened sequence came from: what travels with the activation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["Decision", "Trail"]
+
+
+class Decision(NamedTuple):
+    """What one cut decided, for each image of the batch.
+
+    Attributes:
+        kept: positions kept among the patches that reached the cut, rising, (batch, kept).
+        gone: positions of the others, (batch, lost); none where nobody asked for them.
+        filling: (batch, lost, dim), the states of the others as they were dropped; None
+            where something that stays stands for them.
+        target: for each of the others, which of the kept it was merged into, (batch,
+            lost); None where nothing was merged.
+        sizes: patches that each kept one stands for, (batch, kept) float32; likewise.
+    """
+
+    kept: Tensor
+    gone: Tensor
+    filling: Tensor | None = None
+    target: Tensor | None = None
+    sizes: Tensor | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Trail:
+    """Where on the full grid the patches of a sequence lie.
+
+    A value, made anew after each cut by the loop over the blocks; nothing keeps it.
+
+    Attributes:
+        positions: places on the grid, (batch, patches) int64; None while all are there.
+        averaged: whether an averaged token stands at the end, for all that are missing.
+        sizes: patches that each patch stands for, (batch, patches); None for one each.
+
+    >>> start = Trail()
+    >>> once = start.after(Decision(torch.tensor([[0, 2, 3]]), torch.tensor([[1]])))
+    >>> once.after(Decision(torch.tensor([[1, 2]]), torch.tensor([[0]]))).positions
+    tensor([[2, 3]])
+    """
+
+    positions: Tensor | None = None
+    averaged: bool = False
+    sizes: Tensor | None = None
+
+    def after(self, decision: Decision, *, averaged: bool = False) -> Trail:
+        """The trail once a cut has decided."""
+        kept = decision.kept
+        positions = kept if self.positions is None else self.positions.gather(1, kept)
+        return Trail(positions, averaged, decision.sizes)
+
+    def rows(self, table: Tensor) -> Tensor:
+        """What belongs to the tokens, of a table with one row for each place on the grid.
+
+        The averaged token stands at every place that is missing, so its row is the mean of
+        their rows: rotations and biases enter the attention's logits linearly, so its
+        logit is the mean of those it would have at each.
+
+        Args:
+            table: (places, width), (heads, places, width), or with the batch before heads.
+
+        Returns:
+            (batch, heads or 1, tokens, width); the table itself where none is missing.
+        """
+        if self.positions is None:
+            return table
+        batch = self.positions.shape[0]
+        while table.ndim < 4:
+            table = table.unsqueeze(0)
+        table = table.expand(batch, -1, -1, -1)
+        index = self.positions[:, None, :, None]
+        rows = table.gather(2, index.expand(-1, table.shape[1], -1, table.shape[3]))
+        if not self.averaged:
+            return rows
+        weights = self._missing(table.shape[2]).to(table.dtype)
+        return torch.cat([rows, weights[:, None, None, :] @ table], dim=2)
+
+    def pairs(self, table: Tensor, *, prefix: int) -> Tensor:
+        """As `rows`, of a table with a number for each pair of tokens, prefix included.
+
+        Args:
+            table: (batch or 1, heads, tokens, tokens).
+            prefix: tokens at the front that have no place on the grid.
+        """
+        if self.positions is None:
+            return table
+        front = torch.arange(prefix, device=table.device).expand(len(self.positions), -1)
+        shifted = Trail(torch.cat([front, self.positions + prefix], dim=1), self.averaged)
+        queries = shifted.rows(table)
+        return shifted.rows(queries.transpose(2, 3)).transpose(2, 3)
+
+    def _missing(self, places: int) -> Tensor:
+        """The share of each place in the averaged token, (batch, places) float32."""
+        assert self.positions is not None  # noqa: S101 (asked only where some are missing)
+        every = torch.arange(places, device=self.positions.device)
+        # A comparison, not a scatter, which some runtimes lack.
+        there = (self.positions.unsqueeze(-1) == every).any(dim=1)
+        return (~there).float() / (places - self.positions.shape[1])

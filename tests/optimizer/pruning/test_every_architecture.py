@@ -1,0 +1,86 @@
+"""Every plain vision transformer of the installed timm, made small, is cut: none is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import timm
+import torch
+from torch import Tensor
+
+from optimizer.pruning import apply, trace, undo
+from optimizer.schedule import Schedule
+
+from .masking import Hiding, kept_of, visible_keys
+from .small import DEPTH, executed, full_counts, size_of, small
+from .tiny import anatomy, images, logits
+
+MODULES = (
+    "vision_transformer",
+    "deit",
+    "eva",
+    "beit",
+    "cait",
+    "vision_transformer_relpos",
+    "vision_transformer_hybrid",
+    "naflexvit",
+    "qwen3_vit",
+    "deepseek_vit",
+    "gemma4_vit",
+)
+NAMES = [name for module in MODULES for name in timm.list_models(module=module)]
+
+
+ODD: dict[str, dict[str, Any]] = {
+    "vit_tiny_patch16_224": {"dynamic_img_size": True},
+    "eva02_tiny_patch14_224": {"dynamic_img_size": True},
+    "eva02_enormous_patch14_clip_224": {"use_rot_pos_emb": True},
+    "vit_small_patch16_dinov3": {"use_abs_pos_emb": True, "qkv_fused": False},
+    "beit_base_patch16_224": {"use_shared_rel_pos_bias": True, "use_abs_pos_emb": True},
+    "beit_large_patch16_224": {"use_shared_rel_pos_bias": True, "use_rel_pos_bias": False},
+    "vit_srelpos_small_patch16_224": {"class_token": True, "global_pool": "token"},
+    "vit_relpos_small_patch16_224": {"rel_pos_type": "bias", "qk_norm": True},
+    "naflexvit_base_patch16_gap": {"rope_type": "axial", "attn_type": "rope"},
+    "naflexvit_base_patch16_par_gap": {"rope_type": "mixed", "attn_type": "rope"},
+    "naflexvit_base_patch16_map": {"rope_type": "dinov3", "attn_type": "eva"},
+    "gemma4_vit_167m": {"num_kv_heads": 1, "encoder_pool": "soft"},
+}
+"""Options that no architecture of timm's uses, and users may."""
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_architecture_is_cut_exactly(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The laws below, for each."""
+    check_laws(small(name), images(2, size=size_of(name)), monkeypatch)
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_odd_options_are_cut_exactly(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same laws."""
+    check_laws(small(name, **ODD[name]), images(2, size=size_of(name)), monkeypatch)
+
+
+def check_laws(model: Any, batch: Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bits at full counts, exact counts, the masking oracle, an undo that leaves no trace."""
+    before, parts, keys = logits(model, batch), anatomy(model), list(model.state_dict())
+    full, prefix = full_counts(model, batch)
+
+    apply(model, Schedule((full,) * DEPTH, full, prefix))
+    assert torch.equal(before, logits(model, batch))
+    undo(model)
+
+    schedule = Schedule((full - 3, full - 8, full - 8), full, prefix)
+    apply(model, schedule, "cls", "drop")
+    assert list(model.state_dict()) == keys
+    counts, tokens = executed(model, batch)
+    assert counts == schedule.tokens
+    assert logits(model, batch).shape[:1] == before.shape[:1]
+    remaining = trace(model, batch)
+    undo(model)
+
+    assert anatomy(model) == parts
+    assert torch.equal(before, logits(model, batch))
+    dense = Hiding(model, visible_keys(remaining, schedule)).last_block(batch, monkeypatch)
+    wanted = kept_of(dense, remaining[-1], schedule)
+    assert (tokens - wanted).norm() < 1e-4 * wanted.norm()
