@@ -43,7 +43,8 @@ def read_models(path: Path) -> tuple[list[ModelRow], int]:
     with path.open(encoding="utf-8") as file:
         for line in csv.DictReader(file):
             workload = known.get(line["model"])
-            if workload is None or line["infer_batch_size"] != "1":
+            modelled = workload is not None and not workload.left_out
+            if workload is None or not modelled or line["infer_batch_size"] != "1":
                 others += 1
                 continue
             operators = tuple(

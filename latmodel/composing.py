@@ -150,6 +150,11 @@ class Composition:
 
     def doubts(self, mode: str) -> Iterator[str]:
         """What a user must know, whatever the token count."""
+        if self.workload.left_out:
+            yield (
+                f"{self.workload.model} is {self.workload.kind}: its latency leaves out "
+                f"{self.workload.left_out}; measure the cut model before you rely on the budget"
+            )
         if self.derived:
             yield (
                 "fused attention was not read on this device: it is derived from bmm, as one "
@@ -193,8 +198,7 @@ def compose(
         mode: one of `MODES`; None takes the operator model's.
         attention: "fused": one kernel, derived from bmm where it was not read; "unfused":
             product, softmax, product; None: fused where it was read, and in 16 bits, where
-            timm runs a fused kernel on every device there is a profile of: on whole models
-            of an RTX 3090 that no fit saw, it errs by 7 % and unfused by 11 %.
+            torch has a fused kernel, which timm runs, on every device there is a profile of.
 
     Raises:
         ProfileError: the model lacks a kind of operator in the workload's dtype, or the

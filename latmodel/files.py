@@ -221,11 +221,16 @@ def write_yaml(path: str | os.PathLike[str], mapping: Mapping[str, object]) -> N
     """Write a mapping as YAML in its own order, whole or not at all.
 
     Raises:
-        ProfileError: the folder cannot be written.
+        ProfileError: the folder cannot be written, or the file would be too large to read.
     """
     text = yaml.dump(
         dict(mapping), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=96
     )
+    if len(text.encode()) > MAX_BYTES:
+        raise ProfileError(
+            f"{path}: would hold {len(text.encode())} bytes, of which no more than {MAX_BYTES} "
+            "are read; fit fewer number formats into one profile"
+        )
     write_text(path, text)
 
 

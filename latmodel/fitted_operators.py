@@ -142,8 +142,10 @@ class FittedOperators:
 def merged(parts: Sequence[FittedOperators]) -> FittedOperators:
     """One model of what was timed apart, on cards of one kind or with other harnesses.
 
-    The longest gap and dispatch hold for all: where a launch is shorter than the gap, or
-    longer than the dispatch, they change nothing. The mode is that of the first.
+    The shortest gap holds for all: a longer one would be charged to every launch of the others,
+    while a kernel timed alone loses at most the little that its own launch is longer. Likewise
+    the longest dispatch, which changes nothing where a launch is longer. The mode is that of
+    the first.
 
     Raises:
         ProfileError: two parts know the same kind in the same dtype.
@@ -153,7 +155,7 @@ def merged(parts: Sequence[FittedOperators]) -> FittedOperators:
         model=OperatorModel(
             products=tuple(product for model in models for product in model.products),
             streams=tuple(stream for model in models for stream in model.streams),
-            gap_ns=max(model.gap_ns for model in models),
+            gap_ns=min(model.gap_ns for model in models),
             dispatch_ns=max(model.dispatch_ns for model in models),
             patch_factor=models[0].patch_factor,
             mode=models[0].mode,

@@ -49,6 +49,9 @@ PRODUCTS = ("linear", "bmm", "attention")
 STREAMS: Mapping[str, int] = {"softmax": 2, "norm": 2, "gelu": 2, "add": 3}
 """Kinds that only stream through memory, and how many tensors each reads and writes."""
 
+SPAN_NAMES = ("rows", "reduction", "columns", "width")
+"""What the ranges of readings are called, whatever the kind."""
+
 _BYTES = {"fp32": 4, "fp16": 2, "bf16": 2}
 
 
@@ -107,10 +110,15 @@ def spans_from(source: Fields) -> tuple[Span, ...]:
     """Read spans, written as `name: [low, high]`.
 
     Raises:
-        FieldError: a span is no pair of integers that ascend from 1.
+        FieldError: a name is none of `SPAN_NAMES`, or a span is no pair of integers that
+            ascend from 1.
     """
     spans = []
     for name in source.names():
+        if name not in SPAN_NAMES:
+            raise FieldError(
+                f"{source.path(name)}: unknown key; known here are {', '.join(SPAN_NAMES)}"
+            )
         ends = source.integers(name, minimum=1)
         if len(ends) != 2 or ends[0] > ends[1]:
             raise FieldError(

@@ -25,8 +25,9 @@ FORMAT = 1
 """The file format written here; any other number is refused."""
 
 CONFIDENCES = ("high", "medium", "low")
-"""high: measured for the workload on the device; medium: composed from measured operators;
-low: scaled, incomplete, or measured on a device in an unknown state."""
+"""high: measured for the workload on the device; medium: composed from measured operators, or
+from operators fitted to many whole models; low: scaled, incomplete, or measured on a device in
+an unknown state."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -149,8 +149,8 @@ def scaled(model: OperatorModel, logs: Logs) -> OperatorModel:
         )
         for index, part in enumerate(model.streams)
     )
-    gap_ns = model.gap_ns * _of(logs, "launch")  # it is a share of every launch
-    return replace(model, products=products, streams=streams, gap_ns=gap_ns)
+    # The gap stays: it is the device's, and a slower host changes nothing in a graph.
+    return replace(model, products=products, streams=streams)
 
 
 def _of(logs: Logs, group: str, *places: str) -> float:

@@ -124,7 +124,6 @@ def optimize(
         warnings=(
             *device.warnings,
             *table.warnings,
-            *_left_out(workload),
             *_warnings(solution, schedule),
         ),
         versions=_versions(),
@@ -186,16 +185,6 @@ def _provenance(device: DeviceProfile, table: LatencyTable) -> tuple[str, ...]:
         said.append(f"{source.source}; measured: {source.measured}{derived}")
     said += [f"error {e.mean_percent:.1f} % on {e.what} ({e.rows} rows)" for e in device.errors]
     return tuple(said)
-
-
-def _left_out(workload: Workload) -> tuple[str, ...]:
-    if not workload.left_out:
-        return ()
-    warning = (
-        f"{workload.model} is {workload.kind}: its latency leaves out {workload.left_out}; "
-        "measure the cut model before you rely on the budget"
-    )
-    return (warning,)
 
 
 def _warnings(solution: Solution, schedule: Schedule) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from latmodel.calibrated_profile import calibrate_profile, operators_of
 from latmodel.calibrating import LEAST_PROBES
 from latmodel.catalogue import read_profile, write_profile
 from latmodel.cli.bar import bar
+from latmodel.cli.dtypes import chosen_dtype
 from latmodel.clocks import with_clocks
 from latmodel.files import require_target
 from latmodel.interleaving import Effort
@@ -41,7 +42,7 @@ _TIMING = ("model", "batch", "device", "threads", "probes", "seconds")
 @click.option("--probes", type=click.IntRange(LEAST_PROBES), default=20, show_default=True)
 @click.option("--model", default="deit_small_patch16_224", show_default=True)
 @click.option("--batch", type=click.IntRange(min=1), default=1, show_default=True)
-@click.option("--dtype", type=click.Choice(DTYPES), help="Of the operators; by default fp32.")
+@click.option("--dtype", type=click.Choice(DTYPES), help="By default fp32 where it is known.")
 @click.option("--device", help="cpu, cuda or cuda:1; by default CUDA where there is one.")
 @click.option("--threads", type=click.IntRange(min=1), help="CPU threads.")
 @click.option(
@@ -92,7 +93,7 @@ def calibrate(
             model,
             probes=probes,
             batch=batch,
-            dtype=dtype or "fp32",
+            dtype=chosen_dtype(profile, dtype),
             device=device,
             threads=threads,
             effort=Effort(limit_s=seconds),

@@ -13,6 +13,9 @@ from latmodel.runtimes.devices import device_name, find_device
 
 __all__ = ["Place", "count_threads", "environment_of", "find_place", "use_threads"]
 
+MOST_THREADS = 4096
+"""More than any machine runs at once; torch crashes when asked for millions."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
@@ -50,7 +53,8 @@ def count_threads(place: Place, threads: int | None) -> int:
     """CPU threads to use; by default as many as torch does, 0 where the place is no CPU.
 
     Raises:
-        MeasurementError: `threads` is below 1, or given for another processor than a CPU.
+        MeasurementError: `threads` is below 1 or above `MOST_THREADS`, or given for another
+            processor than a CPU.
     """
     if not place.on_cpu:
         if threads is not None:
@@ -59,8 +63,8 @@ def count_threads(place: Place, threads: int | None) -> int:
                 f"{place.processor}; leave threads out"
             )
         return 0
-    if threads is not None and threads < 1:
-        raise MeasurementError(f"threads is {threads}: must be 1 or more")
+    if threads is not None and not 1 <= threads <= MOST_THREADS:
+        raise MeasurementError(f"threads is {threads}: must be 1 to {MOST_THREADS}")
     return threads or torch.get_num_threads()
 
 

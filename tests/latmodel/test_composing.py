@@ -248,3 +248,9 @@ def test_streams_that_lack_the_dtype_are_named() -> None:
         "dtype is 'fp16': the operator model does not know add, softmax in it; number formats "
         "in which it knows all that a vision transformer needs: fp32"
     )
+
+
+def test_what_blocks_do_beside_the_operators_is_said() -> None:
+    rotary = replace(SMALL, kind="rotary")
+    (warning,) = (w for w in compose(rotary, UNFUSED).warnings if "leaves out" in w)
+    assert warning.startswith(f"{SMALL.model} is rotary: its latency leaves out the rotation")

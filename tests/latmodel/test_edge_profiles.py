@@ -23,7 +23,7 @@ from latmodel.workloads import find_workload
 ROOT = Path(__file__).resolve().parents[2]
 
 GOLDEN_US = {  # DeiT-S and ViT-B at batch 1 in fp32, unpruned
-    "desktop-i9-10940x": (11588, 33188),
+    "desktop-i9-10940x": (11584, 33190),
     "jetson": (18414, 39428),
     "jetson-agx-orin-15w": (44773, 141211),
     "jetson-agx-orin-30w": (27189, 74152),
@@ -34,7 +34,7 @@ GOLDEN_US = {  # DeiT-S and ViT-B at batch 1 in fp32, unpruned
     "jetson-orin-nx": (26230, 57508),
     "jetson-tx2": (58577, 167062),
     "jetson-xavier": (40303, 90683),
-    "laptop-i7-12700h": (34139, 116559),
+    "laptop-i7-12700h": (34132, 116401),
     "raspberry-pi-4": (1025877, 3872858),
     "raspberry-pi-5": (1107406, 4193575),
 }

@@ -385,3 +385,14 @@ def test_a_name_that_is_too_long_is_an_error(tmp_path: Path) -> None:
 
 def test_the_data_folder_holds_the_workloads() -> None:
     assert (data_folder() / "workloads.csv").is_file()
+
+
+def test_a_file_too_large_to_be_read_is_not_written(tmp_path: Path) -> None:
+    place = tmp_path / "it.yaml"
+    with pytest.raises(ProfileError) as caught:
+        write_yaml(place, {"a": "x" * MAX_BYTES})
+    assert str(caught.value) == (
+        f"{place}: would hold 1000004 bytes, of which no more than 1000000 are read; fit fewer "
+        "number formats into one profile"
+    )
+    assert not place.exists()

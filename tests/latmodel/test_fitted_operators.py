@@ -100,10 +100,10 @@ def test_merged_operators_are_as_sure_as_the_weakest_dtype() -> None:
     assert merged([fitted(*WHOLE), fitted(*WHOLE, dtype="bf16")]).confidence == "medium"
 
 
-def test_merged_operators_keep_the_longest_gap_and_dispatch() -> None:
+def test_merged_operators_keep_the_shortest_gap_and_the_longest_dispatch() -> None:
     one, other = fitted(*WHOLE), fitted(*WHOLE, dtype="bf16")
     other = replace(other, model=replace(other.model, gap_ns=1.0, dispatch_ns=8.0))
-    assert (merged([one, other]).model.gap_ns, merged([one, other]).model.dispatch_ns) == (2, 8)
+    assert (merged([one, other]).model.gap_ns, merged([one, other]).model.dispatch_ns) == (1, 8)
 
 
 def test_a_kind_that_two_sources_timed_is_refused() -> None:

@@ -178,3 +178,12 @@ def test_a_wrong_question_is_refused(kind: str, dims: dict[str, Any], message: s
     with pytest.raises(ProfileError) as caught:
         checked_sizes(kind, dims)
     assert str(caught.value) == message
+
+
+def test_a_range_of_an_unknown_name_is_refused() -> None:
+    """A misspelt range would never be reported as left."""
+    with pytest.raises(FieldError) as caught:
+        spans_from(Fields({"row": [1, 2]}, "fitted"))
+    assert str(caught.value) == (
+        "fitted.row: unknown key; known here are rows, reduction, columns, width"
+    )

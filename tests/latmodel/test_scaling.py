@@ -70,7 +70,7 @@ def test_a_device_slower_in_all_is_slower_at_every_shape_by_as_much() -> None:
         sizes = shapes(kind, 300).sizes
         ratio = slower.cost(kind, sizes).latency_ns / MODEL.cost(kind, sizes).latency_ns
         assert ratio == pytest.approx(np.full(300, 3.0), rel=1e-6), kind
-    assert slower.gap_ns == pytest.approx(3 * MODEL.gap_ns)
+    assert slower.gap_ns == MODEL.gap_ns  # the device's own part, not the host's
 
 
 def test_own_and_shared_factors_multiply() -> None:

@@ -124,7 +124,7 @@ def test_torch_uses_the_threads_asked_for_while_it_is_timed(threads: int) -> Non
 def test_no_threads_are_refused() -> None:
     with pytest.raises(MeasurementError) as caught:
         TorchEager(MODEL, device="cpu", threads=0)
-    assert str(caught.value) == "threads is 0: must be 1 or more"
+    assert str(caught.value) == "threads is 0: must be 1 to 4096"
 
 
 @pytest.mark.gpu

@@ -132,7 +132,8 @@ def test_threads_are_set_and_told() -> None:
     ("options", "message"),
     [
         ({"dtype": "int8"}, "dtype is 'int8': must be one of fp32, fp16, bf16"),
-        ({"threads": 0}, "threads is 0: must be 1 or more"),
+        ({"threads": 0}, "threads is 0: must be 1 to 4096"),
+        ({"threads": 10**8}, "threads is 100000000: must be 1 to 4096"),
         ({"device": "tpu"}, "device is 'tpu': must be cpu, cuda, or cuda:1 and so on"),
     ],
 )
