@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from torch import float32, is_grad_enabled
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -17,7 +19,7 @@ class Attended(NamedTuple):
 
     Attributes:
         output: (batch, tokens, dim), as timm's own attention returns it; empty where the
-            block adds it to its MLP's, and once `detached`.
+            block adds it to its MLP's.
         q: queries after any norm and rotation, unscaled, (batch, heads, tokens, head_dim).
         k: keys after any norm and rotation, same shape.
         v: values, (batch, value heads, tokens, value head_dim).
@@ -26,6 +28,8 @@ class Attended(NamedTuple):
         before: what else happens to the logits before the softmax.
         after: what happens to the softmax's output before it meets the values.
         real: which tokens are no padding, (batch, tokens) bool; None if all are.
+        weights: the whole attention matrix, (batch, heads, tokens, tokens), where it was
+            made anyway.
     """
 
     output: Any
@@ -37,15 +41,28 @@ class Attended(NamedTuple):
     before: Callable[[Tensor], Tensor] | None = None
     after: Callable[[Tensor], Tensor] | None = None
     real: Tensor | None = None
+    weights: Tensor | None = None
+
+    def whole(self) -> Attended:
+        """The same with the whole matrix, for a score and the values to share.
+
+        In 16 bits each makes its own: a score computes in float32, the values do not.
+        """
+        return self._replace(weights=self.every_row()) if self.q.dtype is float32 else self
 
     def detached(self) -> Attended:
         """The same without gradients: an index has none, so nothing is kept for backward."""
+        if not is_grad_enabled():
+            return self
         bias = None if self.bias is None else self.bias.detach()
+        weights = None if self.weights is None else self.weights.detach()
         q, k, v = self.q.detach(), self.k.detach(), self.v.detach()
-        return self._replace(output=None, q=q, k=k, v=v, bias=bias)
+        return self._replace(output=None, q=q, k=k, v=v, bias=bias, weights=weights)
 
     def every_row(self) -> Tensor:
         """The whole attention matrix, (batch, heads, queries, keys), float32."""
+        if self.weights is not None:
+            return self.weights
         return self._weights(self.q.float(), self.bias)
 
     def first_row(self) -> Tensor:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "SCORES",
+    "WHOLE",
     "class_attention",
     "key_norm",
     "pomt",
@@ -64,22 +65,23 @@ def received_attention(seen: Attended) -> Tensor:
 
 
 def class_attention(seen: Attended) -> Tensor:
-    """Attention that the class token, at index 0, pays: the mean over heads.
+    """Attention that the class token, at index 0, pays: the sum over heads.
 
     Only this one query row is computed.
 
     Source:
         EViT: Liang et al. 2022, arXiv:2202.07800, section 3.2.
     """
-    return seen.first_row().mean(dim=1).squeeze(1)
+    return seen.first_row().sum(dim=(1, 2))
 
 
 def pooled_attention(seen: Attended) -> Tensor:
-    """Attention that the mean of all queries pays: for models without a class token.
+    """Attention that the mean of all queries pays, summed over heads.
 
-    Index 0 of such a model may be a register, so it must not stand in for a class token.
+    For models without a class token: their index 0 may be a register, so it must not stand in
+    for one.
     """
-    return seen.mean_row().mean(dim=1).squeeze(1)
+    return seen.mean_row().sum(dim=(1, 2))
 
 
 def value_norm(seen: Attended) -> Tensor:
@@ -141,3 +143,6 @@ SCORES: dict[str, Callable[[Attended], Tensor]] = {
     "key-norm": key_norm,
     "received-attention": received_attention,
 }
+
+WHOLE = frozenset({"pomt", "received-attention"})
+"""The scores that read every row of the attention matrix."""

@@ -67,25 +67,37 @@ def shorten(
         Tokens, (batch, after, dim), and what was decided.
     """
     kept, gone = order[:, : cut.kept].sort(dim=1).values, order[:, cut.kept :]
-    patches = x[:, cut.prefix : cut.prefix + cut.patches]
     decision = Decision(kept, gone)
-    staying = gather_tokens(patches, kept)
-    parts = [x[:, : cut.prefix], staying]
-    if cut.average:
-        parts.append(_fold(x, gather_tokens(patches, gone), cut))
-    elif cut.dropped == "merge":
+    parts = [x[:, : cut.prefix]]
+    if cut.dropped == "merge":
         assert keys is not None  # noqa: S101 (every block that cuts hands them over)
-        keys = keys[:, cut.prefix : cut.prefix + cut.patches]
-        parts[1], decision = _merge(patches, keys, decision, sizes)
-    elif fill:
-        decision = decision._replace(filling=gather_tokens(patches, gone))
+        patches, keys = (t[:, cut.prefix : cut.prefix + cut.patches] for t in (x, keys))
+        merged, decision = _merge(patches, keys, decision, sizes)
+        parts.append(merged)
+    else:
+        parts.append(gather_tokens(x, kept + cut.prefix))
+    if cut.average:
+        parts.append(_fold(x, gather_tokens(x, gone + cut.prefix), cut))
+    elif fill and cut.dropped == "drop":
+        decision = decision._replace(filling=gather_tokens(x, gone + cut.prefix))
     # Empty pieces are left out: some exporters' runtimes refuse them.
     return torch.cat([part for part in parts if part.shape[1]], dim=1), decision
 
 
-def gather_tokens(patches: Tensor, positions: Tensor) -> Tensor:
-    """The tokens at these positions: (batch, positions, dim)."""
-    return patches.gather(1, positions.unsqueeze(-1).expand(-1, -1, patches.shape[-1]))
+def gather_tokens(tokens: Tensor, positions: Tensor) -> Tensor:
+    """The tokens at these positions of each image: (batch, positions, dim).
+
+    Whole rows are copied: `torch.gather` moves number by number, which takes five times as
+    long, and exported graphs would hold an index as large as the tokens.
+
+    Args:
+        tokens: (batch, tokens, dim).
+        positions: (batch, positions), int64.
+    """
+    batch, count, width = tokens.shape
+    first = torch.arange(batch, device=positions.device).unsqueeze(1) * count
+    rows = tokens.reshape(-1, width).index_select(0, (positions + first).flatten())
+    return rows.view(batch, positions.shape[1], width)
 
 
 def _fold(x: Tensor, dropped: Tensor, cut: Cut) -> Tensor:
@@ -125,7 +137,6 @@ def _merge(
     total = own + (joins @ brought.unsqueeze(-1)).squeeze(-1)
     joins = (joins * brought.unsqueeze(1) / total.unsqueeze(-1)).to(patches.dtype)
     share = (own / total).unsqueeze(-1).to(patches.dtype)
-    merged = gather_tokens(patches, decision.kept) * share + joins @ gather_tokens(
-        patches, decision.gone
-    )
+    stay, join = (gather_tokens(patches, p) for p in (decision.kept, decision.gone))
+    merged = stay * share + joins @ join
     return merged, decision._replace(target=target, sizes=total)

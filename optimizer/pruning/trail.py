@@ -40,7 +40,8 @@ class Trail:
     A value, made anew after each cut by the loop over the blocks; nothing keeps it.
 
     Attributes:
-        positions: places on the grid, (batch, patches) int64; None while all are there.
+        positions: places on the grid, (batch, patches) int64; None while all are there, or
+            where nothing depends on them.
         averaged: whether an averaged token stands at the end, for all that are missing.
         sizes: patches that each patch stands for, (batch, patches); None for one each.
 
@@ -54,8 +55,12 @@ class Trail:
     averaged: bool = False
     sizes: Tensor | None = None
 
-    def after(self, decision: Decision, *, averaged: bool = False) -> Trail:
-        """The trail once a cut has decided."""
+    def after(
+        self, decision: Decision, *, averaged: bool = False, placed: bool = True
+    ) -> Trail:
+        """The trail once a cut has decided; without positions where none will be asked for."""
+        if not placed:
+            return Trail(None, averaged, decision.sizes)
         kept = decision.kept
         positions = kept if self.positions is None else self.positions.gather(1, kept)
         return Trail(positions, averaged, decision.sizes)
@@ -75,12 +80,9 @@ class Trail:
         """
         if self.positions is None:
             return table
-        batch = self.positions.shape[0]
+        rows = _rows(table, self.positions)
         while table.ndim < 4:
             table = table.unsqueeze(0)
-        table = table.expand(batch, -1, -1, -1)
-        index = self.positions[:, None, :, None]
-        rows = table.gather(2, index.expand(-1, table.shape[1], -1, table.shape[3]))
         if not self.averaged:
             return rows
         weights = self._missing(table.shape[2]).to(table.dtype)
@@ -107,3 +109,15 @@ class Trail:
         # A comparison, not a scatter, which some runtimes lack.
         there = (self.positions.unsqueeze(-1) == every).any(dim=1)
         return (~there).float() / (places - self.positions.shape[1])
+
+
+def _rows(table: Tensor, positions: Tensor) -> Tensor:
+    """As `Trail.rows`, without the averaged token."""
+    if table.ndim == 4:
+        index = positions[:, None, :, None].expand(-1, table.shape[1], -1, table.shape[3])
+        return table.expand(positions.shape[0], -1, -1, -1).gather(2, index)
+    # One table for all images: whole rows are copied, which is quicker than by number.
+    heads = table if table.ndim == 3 else table.unsqueeze(0)
+    rows = heads.index_select(1, positions.flatten())
+    shape = (heads.shape[0], *positions.shape, heads.shape[2])
+    return rows.view(shape).transpose(0, 1)

@@ -6,7 +6,7 @@ from abc import abstractmethod
 from typing import TYPE_CHECKING, Any
 
 from optimizer.errors import ScheduleError, UnsupportedModelError
-from optimizer.pruning.scores import SCORES
+from optimizer.pruning.scores import SCORES, WHOLE
 from optimizer.pruning.selecting import order_patches, shorten
 
 if TYPE_CHECKING:
@@ -88,7 +88,15 @@ class Cutting:
         x, seen = self.attend(x, *sides, **options)
         if self.pruning_cut.before > self.pruning_cut.after:
             x = self.cut(x, seen, decided)
+        # Its memory is what the MLP would take next, still in the cache.
+        del seen
         return self.finish(x)
+
+    @property
+    def whole(self) -> bool:
+        """Whether the score of this cut reads the whole attention matrix."""
+        cut = self.pruning_cut
+        return cut.before > cut.after and cut.score in WHOLE
 
     @abstractmethod
     def attend(self, x: Tensor, *sides: Any, **options: Any) -> tuple[Tensor, Attended]:

@@ -41,6 +41,7 @@ def attend_rotated(
     *,
     rope: Tensor | None = None,
     mask: Tensor | None = None,
+    whole: bool = False,
 ) -> Attended:
     """Restate `EvaAttention` and `AttentionRope` of timm 1.0.31 on the module's own parts.
 
@@ -50,6 +51,7 @@ def attend_rotated(
         rope: sines and cosines of the tokens behind the prefix, (tokens, width), (heads,
             tokens, width) or with a batch before heads.
         mask: added to the logits.
+        whole: make the attention matrix, which a score will read.
     """
     q, k, v = _project(attention, x)
     q, k = attention.q_norm(q), attention.k_norm(k)
@@ -58,8 +60,10 @@ def attend_rotated(
     groups = getattr(attention, "num_kv_groups", 1)
     if groups > 1:
         k, v = k.repeat_interleave(groups, dim=1), v.repeat_interleave(groups, dim=1)
-    output = leave_attention(attention, mix(attention, q, k, v, bias=mask), x)
-    return Attended(output, q, k, v, attention.scale, mask)
+    seen = Attended(None, q, k, v, attention.scale, mask)
+    seen = seen.whole() if whole else seen
+    mixed = mix(attention, q, k, v, bias=mask, weights=seen.weights)
+    return seen._replace(output=leave_attention(attention, mixed, x))
 
 
 def _project(attention: Any, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -116,7 +120,7 @@ class CutEvaBlock(Cutting, EvaBlock):
         real: Tensor | None = None,
     ) -> tuple[Tensor, Attended]:
         """See `Cutting.attend`."""
-        seen = attend_rotated(self.attn, self.norm1(x), rope=rope, mask=mask)
+        seen = attend_rotated(self.attn, self.norm1(x), rope=rope, mask=mask, whole=self.whole)
         x = x + self.drop_path1(_scaled(self.gamma_1, seen.output))
         return x, seen._replace(real=real)
 
@@ -131,7 +135,7 @@ class CutEvaBlockPostNorm(Cutting, EvaBlockPostNorm):
 
     def attend(self, x: Tensor, *, rope: Tensor | None = None) -> tuple[Tensor, Attended]:
         """See `Cutting.attend`."""
-        seen = attend_rotated(self.attn, x, rope=rope)
+        seen = attend_rotated(self.attn, x, rope=rope, whole=self.whole)
         return x + self.drop_path1(self.norm1(seen.output)), seen
 
     def finish(self, x: Tensor) -> Tensor:

@@ -28,6 +28,7 @@ def mix(
     *,
     bias: Tensor | None = None,
     scale: float | None = None,
+    weights: Tensor | None = None,
 ) -> Tensor:
     """Values mixed by attention, (batch, heads, tokens, head_dim).
 
@@ -40,7 +41,10 @@ def mix(
         v: values, likewise.
         bias: added to the logits, broadcastable to (batch, heads, tokens, tokens).
         scale: of the logits; by default the module's own.
+        weights: the attention matrix where it is there already; then neither is fused.
     """
+    if weights is not None:
+        return attention.attn_drop(weights) @ v  # type: ignore[no-any-return]
     if attention.fused_attn:
         options: dict[str, Any] = {} if scale is None else {"scale": scale}
         # Not through a name of our own: whoever replaces torch's function means this one.

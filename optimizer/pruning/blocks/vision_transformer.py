@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 __all__ = ["FAMILIES", "CutBlock", "CutResPostBlock", "attend", "attend_plainly"]
 
 
-def attend_plainly(attention: Any, x: Tensor, *, mask: Tensor | None = None) -> Attended:
+def attend_plainly(
+    attention: Any, x: Tensor, *, mask: Tensor | None = None, whole: bool = False
+) -> Attended:
     """Restate `Attention.forward` of timm 1.0.3 to 1.0.31 on the module's own parts.
 
     Fused attention stays fused; q, k and v are computed once.
@@ -33,18 +35,23 @@ def attend_plainly(attention: Any, x: Tensor, *, mask: Tensor | None = None) -> 
         attention: a timm `Attention`.
         x: normalised tokens, (batch, tokens, dim).
         mask: added to the logits, broadcastable to (batch, heads, tokens, tokens).
+        whole: make the attention matrix, which a score will read.
     """
     q, k, v = split_heads(attention.qkv(x), attention.num_heads)
     q, k = attention.q_norm(q), attention.k_norm(k)
-    output = leave_attention(attention, mix(attention, q, k, v, bias=mask), x)
-    return Attended(output, q, k, v, attention.scale, mask)
+    seen = Attended(None, q, k, v, attention.scale, mask)
+    seen = seen.whole() if whole else seen
+    mixed = mix(attention, q, k, v, bias=mask, weights=seen.weights)
+    return seen._replace(output=leave_attention(attention, mixed, x))
 
 
-def attend(attention: Any, x: Tensor, *, mask: Tensor | None = None) -> Attended:
+def attend(
+    attention: Any, x: Tensor, *, mask: Tensor | None = None, whole: bool = False
+) -> Attended:
     """Restate whichever attention a plain block has; arguments as `attend_plainly`."""
     if type(attention) in DIFFERENTIAL:
         return attend_differentially(attention, x, mask=mask)
-    return attend_plainly(attention, x, mask=mask)
+    return attend_plainly(attention, x, mask=mask, whole=whole)
 
 
 class CutBlock(Cutting, Block):
@@ -54,7 +61,7 @@ class CutBlock(Cutting, Block):
         self, x: Tensor, *, mask: Tensor | None = None, real: Tensor | None = None
     ) -> tuple[Tensor, Attended]:
         """See `Cutting.attend`."""
-        seen = attend(self.attn, self.norm1(x), mask=mask)
+        seen = attend(self.attn, self.norm1(x), mask=mask, whole=self.whole)
         x = x + self.drop_path1(self.ls1(seen.output))
         return x, seen._replace(real=real)
 
@@ -69,7 +76,7 @@ class CutResPostBlock(Cutting, ResPostBlock):
 
     def attend(self, x: Tensor) -> tuple[Tensor, Attended]:
         """See `Cutting.attend`."""
-        seen = attend(self.attn, x)
+        seen = attend(self.attn, x, whole=self.whole)
         return x + self.drop_path1(self.norm1(seen.output)), seen
 
     def finish(self, x: Tensor) -> Tensor:

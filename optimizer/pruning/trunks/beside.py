@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from optimizer.pruning.trail import Trail
 
@@ -15,7 +15,13 @@ __all__ = ["Beside", "Bias", "Nothing", "Rope", "mask_of"]
 
 
 class Beside(ABC):
-    """What a trunk hands to its blocks beside the tokens: a frozen value, like the trail."""
+    """What a trunk hands to its blocks beside the tokens: a frozen value, like the trail.
+
+    Attributes:
+        placed: whether it depends on where the tokens lie on the grid.
+    """
+
+    placed: ClassVar[bool] = True
 
     @abstractmethod
     def follow(self, trail: Trail) -> Beside:
@@ -36,6 +42,8 @@ class Beside(ABC):
 @dataclass(frozen=True, slots=True)
 class Nothing(Beside):
     """For blocks that take tokens only."""
+
+    placed: ClassVar[bool] = False
 
     def follow(self, _trail: Trail) -> Nothing:
         """Nothing stays nothing."""

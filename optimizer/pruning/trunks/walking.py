@@ -117,7 +117,8 @@ class CutTrunk:
             sides = beside.of_block(index, cutting=isinstance(block, Cutting))
             x, decision = self.step(block, x, sides, trail, fill)
             if decision is not None:
-                trail = trail.after(decision, averaged=block.pruning_cut.average)
+                averaged, placed = block.pruning_cut.average, beside.placed
+                trail = trail.after(decision, averaged=averaged, placed=placed)
                 beside, decisions = beside.follow(trail), (*decisions, decision)
             yield Walk(x, decisions, trail, self.prefix)
 

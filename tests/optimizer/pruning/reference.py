@@ -43,13 +43,13 @@ def pomt(q: Tensor, k: Tensor, v: Tensor, scale: float) -> list[float]:
 def class_attention(q: Tensor, k: Tensor, _v: Tensor, scale: float) -> list[float]:
     """For one image."""
     rows = [row(q[h, 0], k[h], scale) for h in range(len(q))]
-    return [sum(column) / len(q) for column in zip(*rows, strict=True)]
+    return [sum(column) for column in zip(*rows, strict=True)]
 
 
 def pooled_attention(q: Tensor, k: Tensor, _v: Tensor, scale: float) -> list[float]:
     """For one image."""
     rows = [row(q[h].mean(dim=0), k[h], scale) for h in range(len(q))]
-    return [sum(column) / len(q) for column in zip(*rows, strict=True)]
+    return [sum(column) for column in zip(*rows, strict=True)]
 
 
 def value_norm(_q: Tensor, _k: Tensor, v: Tensor, _scale: float) -> list[float]:

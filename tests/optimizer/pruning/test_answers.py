@@ -139,9 +139,8 @@ def test_attention_without_the_fused_kernel_gives_the_same() -> None:
     torch.testing.assert_close(logits(model, images()), before)
 
 
-def test_fused_attention_stays_fused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One call per block, cut or not."""
-    model = apply(tiny(), losing(tiny(), 0, 5, 0, 4))
+def counted(monkeypatch: pytest.MonkeyPatch, model: nn.Module, batch: Tensor) -> list[int]:
+    """The queries of each call of fused attention."""
     lengths: list[int] = []
 
     def counting(q: Tensor, k: Tensor, v: Tensor, **options: Any) -> Tensor:
@@ -149,8 +148,29 @@ def test_fused_attention_stays_fused(monkeypatch: pytest.MonkeyPatch) -> None:
         return fused(q, k, v, **options)
 
     monkeypatch.setattr(functional, "scaled_dot_product_attention", counting)
-    logits(model, images())
-    assert lengths == [17, 17, 12, 12]
+    with torch.no_grad():
+        model(batch)
+    return lengths
+
+
+@pytest.mark.parametrize("score", ["cls", "value-norm", "random"])
+def test_fused_attention_stays_fused(monkeypatch: pytest.MonkeyPatch, score: str) -> None:
+    """One call per block, cut or not."""
+    model = apply(tiny(), losing(tiny(), 0, 5, 0, 4), score)
+    assert counted(monkeypatch, model, images()) == [17, 17, 12, 12]
+
+
+@pytest.mark.parametrize("score", ["pomt", "received-attention"])
+def test_a_score_of_every_row_shares_them(monkeypatch: pytest.MonkeyPatch, score: str) -> None:
+    """Where the score needs the whole matrix, a cut makes it once; other blocks stay fused."""
+    model = apply(tiny(), losing(tiny(), 0, 5, 0, 4), score)
+    assert counted(monkeypatch, model, images()) == [17, 12]
+
+
+def test_in_16_bits_a_score_has_rows_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It computes in float32, so the values keep their fused attention."""
+    model = apply(tiny().bfloat16(), losing(tiny(), 0, 5, 0, 4), "pomt")
+    assert counted(monkeypatch, model, images().bfloat16()) == [17, 17, 12, 12]
 
 
 @pytest.mark.skipif(
