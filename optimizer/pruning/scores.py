@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from optimizer.pruning.attended import Attended
 
 __all__ = [
+    "OVER_HEADS",
     "SCORES",
-    "WHOLE",
     "class_attention",
     "key_norm",
     "pomt",
@@ -43,7 +43,7 @@ def pomt(seen: Attended) -> Tensor:
     Source:
         Eliopoulos et al., WACV 2025, arXiv:2407.05941.
     """
-    received = _over_queries(seen.every_row().amax(dim=1), seen)
+    received = seen.summed(most_of_heads)
     received = received / received.amax(dim=1, keepdim=True)
     v = seen.v.float()
     if seen.real is not None:
@@ -61,7 +61,7 @@ def received_attention(seen: Attended) -> Tensor:
         The first term of Zero-TPrune's importance before it is iterated: Wang et al. 2024,
         arXiv:2305.17328.
     """
-    return _over_queries(seen.every_row().mean(dim=1), seen)
+    return seen.summed(mean_of_heads)
 
 
 def class_attention(seen: Attended) -> Tensor:
@@ -123,11 +123,14 @@ def random_order(patches: int, *, block: int, seed: int = 0) -> Tensor:
     return torch.randperm(patches, generator=generator, device="cpu")
 
 
-def _over_queries(rows: Tensor, seen: Attended) -> Tensor:
-    """The sum over queries, padding left out: (batch, queries, keys) to (batch, keys)."""
-    if seen.real is not None:
-        rows = rows.masked_fill(~seen.real.unsqueeze(-1), 0.0)
-    return rows.sum(dim=1)
+def most_of_heads(rows: Tensor) -> Tensor:
+    """The greatest over heads: (batch, heads, queries, keys) to (batch, queries, keys)."""
+    return rows.amax(dim=1)
+
+
+def mean_of_heads(rows: Tensor) -> Tensor:
+    """The mean over heads, likewise."""
+    return rows.mean(dim=1)
 
 
 def _norm(vectors: Tensor) -> Tensor:
@@ -144,5 +147,8 @@ SCORES: dict[str, Callable[[Attended], Tensor]] = {
     "received-attention": received_attention,
 }
 
-WHOLE = frozenset({"pomt", "received-attention"})
-"""The scores that read every row of the attention matrix."""
+OVER_HEADS: dict[str, Callable[[Tensor], Tensor]] = {
+    "pomt": most_of_heads,
+    "received-attention": mean_of_heads,
+}
+"""The scores that read every row of the attention matrix, and what they make of its heads."""

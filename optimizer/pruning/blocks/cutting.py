@@ -6,10 +6,12 @@ from abc import abstractmethod
 from typing import TYPE_CHECKING, Any
 
 from optimizer.errors import ScheduleError, UnsupportedModelError
-from optimizer.pruning.scores import SCORES, WHOLE
+from optimizer.pruning.scores import OVER_HEADS, SCORES
 from optimizer.pruning.selecting import order_patches, shorten
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from torch import Tensor
 
     from optimizer.pruning.attended import Attended
@@ -93,10 +95,12 @@ class Cutting:
         return self.finish(x)
 
     @property
-    def whole(self) -> bool:
-        """Whether the score of this cut reads the whole attention matrix."""
+    def over_heads(self) -> Callable[[Tensor], Tensor] | None:
+        """What the score makes of the attention's heads, if it reads the whole matrix."""
         cut = self.pruning_cut
-        return cut.before > cut.after and cut.score in WHOLE
+        if cut.before == cut.after or callable(cut.score):
+            return None
+        return OVER_HEADS.get(cut.score)
 
     @abstractmethod
     def attend(self, x: Tensor, *sides: Any, **options: Any) -> tuple[Tensor, Attended]:

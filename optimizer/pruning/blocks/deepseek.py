@@ -23,7 +23,7 @@ class CutDeepseekVitBlock(Cutting, DeepseekVitBlock):
 
     def attend(self, x: Tensor, *, rope: Tensor | None = None) -> tuple[Tensor, Attended]:
         """See `Cutting.attend`."""
-        seen = attend_rotated(self.attn, self.norm1(x), rope=rope, whole=self.whole)
+        seen = attend_rotated(self.attn, self.norm1(x), rope=rope, over_heads=self.over_heads)
         return x + self.drop_path1(seen.output), seen
 
     def finish(self, x: Tensor) -> Tensor:

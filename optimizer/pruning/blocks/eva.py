@@ -13,10 +13,12 @@ from torch.nn import functional
 from optimizer.pruning.attended import Attended
 from optimizer.pruning.blocks.cutting import Cutting
 from optimizer.pruning.blocks.family import BlockFamily, Probe, probe_plain
-from optimizer.pruning.blocks.mixing import leave_attention, mix, split_heads
+from optimizer.pruning.blocks.mixing import leave_attention, mix_and_sum, split_heads
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from optimizer.pruning.attended import OverHeads
 
 try:
     from timm.layers import AttentionRope  # type: ignore[attr-defined]
@@ -41,7 +43,7 @@ def attend_rotated(
     *,
     rope: Tensor | None = None,
     mask: Tensor | None = None,
-    whole: bool = False,
+    over_heads: OverHeads | None = None,
 ) -> Attended:
     """Restate `EvaAttention` and `AttentionRope` of timm 1.0.31 on the module's own parts.
 
@@ -51,7 +53,7 @@ def attend_rotated(
         rope: sines and cosines of the tokens behind the prefix, (tokens, width), (heads,
             tokens, width) or with a batch before heads.
         mask: added to the logits.
-        whole: make the attention matrix, which a score will read.
+        over_heads: of a score that reads the whole attention matrix.
     """
     q, k, v = _project(attention, x)
     q, k = attention.q_norm(q), attention.k_norm(k)
@@ -61,8 +63,7 @@ def attend_rotated(
     if groups > 1:
         k, v = k.repeat_interleave(groups, dim=1), v.repeat_interleave(groups, dim=1)
     seen = Attended(None, q, k, v, attention.scale, mask)
-    seen = seen.whole() if whole else seen
-    mixed = mix(attention, q, k, v, bias=mask, weights=seen.weights)
+    mixed, seen = mix_and_sum(attention, seen, over_heads)
     return seen._replace(output=leave_attention(attention, mixed, x))
 
 
@@ -120,7 +121,9 @@ class CutEvaBlock(Cutting, EvaBlock):
         real: Tensor | None = None,
     ) -> tuple[Tensor, Attended]:
         """See `Cutting.attend`."""
-        seen = attend_rotated(self.attn, self.norm1(x), rope=rope, mask=mask, whole=self.whole)
+        seen = attend_rotated(
+            self.attn, self.norm1(x), rope=rope, mask=mask, over_heads=self.over_heads
+        )
         x = x + self.drop_path1(_scaled(self.gamma_1, seen.output))
         return x, seen._replace(real=real)
 
@@ -135,7 +138,7 @@ class CutEvaBlockPostNorm(Cutting, EvaBlockPostNorm):
 
     def attend(self, x: Tensor, *, rope: Tensor | None = None) -> tuple[Tensor, Attended]:
         """See `Cutting.attend`."""
-        seen = attend_rotated(self.attn, x, rope=rope, whole=self.whole)
+        seen = attend_rotated(self.attn, x, rope=rope, over_heads=self.over_heads)
         return x + self.drop_path1(self.norm1(seen.output)), seen
 
     def finish(self, x: Tensor) -> Tensor:

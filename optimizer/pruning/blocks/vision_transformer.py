@@ -16,16 +16,22 @@ from optimizer.pruning.blocks.cutting import Cutting
 from optimizer.pruning.blocks.differential import ATTENTIONS as DIFFERENTIAL
 from optimizer.pruning.blocks.differential import attend_differentially
 from optimizer.pruning.blocks.family import BlockFamily
-from optimizer.pruning.blocks.mixing import leave_attention, mix, split_heads
+from optimizer.pruning.blocks.mixing import leave_attention, mix_and_sum, split_heads
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from optimizer.pruning.attended import OverHeads
 
 __all__ = ["FAMILIES", "CutBlock", "CutResPostBlock", "attend", "attend_plainly"]
 
 
 def attend_plainly(
-    attention: Any, x: Tensor, *, mask: Tensor | None = None, whole: bool = False
+    attention: Any,
+    x: Tensor,
+    *,
+    mask: Tensor | None = None,
+    over_heads: OverHeads | None = None,
 ) -> Attended:
     """Restate `Attention.forward` of timm 1.0.3 to 1.0.31 on the module's own parts.
 
@@ -35,23 +41,26 @@ def attend_plainly(
         attention: a timm `Attention`.
         x: normalised tokens, (batch, tokens, dim).
         mask: added to the logits, broadcastable to (batch, heads, tokens, tokens).
-        whole: make the attention matrix, which a score will read.
+        over_heads: of a score that reads the whole attention matrix.
     """
     q, k, v = split_heads(attention.qkv(x), attention.num_heads)
     q, k = attention.q_norm(q), attention.k_norm(k)
     seen = Attended(None, q, k, v, attention.scale, mask)
-    seen = seen.whole() if whole else seen
-    mixed = mix(attention, q, k, v, bias=mask, weights=seen.weights)
+    mixed, seen = mix_and_sum(attention, seen, over_heads)
     return seen._replace(output=leave_attention(attention, mixed, x))
 
 
 def attend(
-    attention: Any, x: Tensor, *, mask: Tensor | None = None, whole: bool = False
+    attention: Any,
+    x: Tensor,
+    *,
+    mask: Tensor | None = None,
+    over_heads: OverHeads | None = None,
 ) -> Attended:
     """Restate whichever attention a plain block has; arguments as `attend_plainly`."""
     if type(attention) in DIFFERENTIAL:
         return attend_differentially(attention, x, mask=mask)
-    return attend_plainly(attention, x, mask=mask, whole=whole)
+    return attend_plainly(attention, x, mask=mask, over_heads=over_heads)
 
 
 class CutBlock(Cutting, Block):
@@ -61,7 +70,7 @@ class CutBlock(Cutting, Block):
         self, x: Tensor, *, mask: Tensor | None = None, real: Tensor | None = None
     ) -> tuple[Tensor, Attended]:
         """See `Cutting.attend`."""
-        seen = attend(self.attn, self.norm1(x), mask=mask, whole=self.whole)
+        seen = attend(self.attn, self.norm1(x), mask=mask, over_heads=self.over_heads)
         x = x + self.drop_path1(self.ls1(seen.output))
         return x, seen._replace(real=real)
 
@@ -76,7 +85,7 @@ class CutResPostBlock(Cutting, ResPostBlock):
 
     def attend(self, x: Tensor) -> tuple[Tensor, Attended]:
         """See `Cutting.attend`."""
-        seen = attend(self.attn, x, whole=self.whole)
+        seen = attend(self.attn, x, over_heads=self.over_heads)
         return x + self.drop_path1(self.norm1(seen.output)), seen
 
     def finish(self, x: Tensor) -> Tensor:
