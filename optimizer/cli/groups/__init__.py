@@ -1,0 +1,1 @@
+"""The options of `optimize`, a file for each subject."""

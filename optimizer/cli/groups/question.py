@@ -1,0 +1,41 @@
+"""What is to run, where, and how fast."""
+
+from __future__ import annotations
+
+import click
+
+from latmodel.stretches import MODES
+from latmodel.workload import DTYPES
+from optimizer.cli.option_group import Option, OptionGroup
+
+__all__ = ["QUESTION"]
+
+QUESTION = OptionGroup(
+    title="Question",
+    plans=True,
+    options=(
+        Option(
+            "--budget",
+            everyday=True,
+            help="20ms, 500us, 0.02s, or 60% of the unpruned latency.",
+        ),
+        Option("--device-profile", everyday=True, help="A file, or a shipped profile's name."),
+        Option(
+            "--model",
+            everyday=True,
+            default="deit_small_patch16_224",
+            show_default=True,
+            help="timm's name.",
+        ),
+        Option(
+            "--batch",
+            everyday=True,
+            type=click.IntRange(min=1),
+            default=1,
+            show_default=True,
+            help="Images per call.",
+        ),
+        Option("--dtype", type=click.Choice(DTYPES), help="[default: fp32 if known]"),
+        Option("--mode", type=click.Choice(MODES), help="[default: the profile's own]"),
+    ),
+)

@@ -1,0 +1,19 @@
+"""The groups of options, one line each, in the order in which they are listed and act."""
+
+from __future__ import annotations
+
+from optimizer.cli.groups.constraints import CONSTRAINTS
+from optimizer.cli.groups.cutting import CUTTING
+from optimizer.cli.groups.output import OUTPUT
+from optimizer.cli.groups.question import QUESTION
+from optimizer.cli.groups.running import RUNNING
+
+__all__ = ["GROUPS"]
+
+GROUPS = (
+    QUESTION,
+    CONSTRAINTS,
+    CUTTING,
+    RUNNING,
+    OUTPUT,
+)
