@@ -18,7 +18,7 @@ from optimizer.errors import BudgetError, ProblemError
 from optimizer.plan import Plan
 from optimizer.problem import Problem
 from optimizer.schedule import Schedule
-from optimizer.solution import Solution, Status
+from optimizer.solution import Solution
 from optimizer.solvers.pareto import pareto
 from optimizer.solving import Solver, solve
 from optimizer.value import kept_tokens
@@ -72,7 +72,7 @@ def optimize(
         multiple_of: every count but the full one is a multiple of this.
         score: what is to choose the tokens that stay; recorded in the plan.
         dropped: what is to happen to the others; recorded in the plan.
-        solver: any function in `optimizer.solvers`.
+        solver: any function in `optimizer.solvers` or `optimizer.baselines.fitting`.
 
     Returns:
         A plan; where no schedule meets the budget its status says so and its schedule is
@@ -189,7 +189,7 @@ def _provenance(device: DeviceProfile, table: LatencyTable) -> tuple[str, ...]:
 
 def _warnings(solution: Solution, schedule: Schedule) -> tuple[str, ...]:
     last = schedule.tokens[-1] / schedule.full
-    if solution.status is Status.INFEASIBLE or last >= _COLLAPSED:
+    if solution.status.over_budget or last >= _COLLAPSED:
         return ()
     advice = (
         f"the last block keeps {schedule.tokens[-1]} of {schedule.full} tokens: counting kept "

@@ -32,8 +32,9 @@ def plan_lines(plan: Plan) -> list[str]:
         _row("budget", f"{plan.budget_ms:.2f} ms"),
         _row("unpruned", f"{plan.dense_ms:.2f} ms predicted"),
     ]
-    if plan.status is Status.INFEASIBLE:
-        lines.append(_row("fastest", f"{plan.predicted_ms:.2f} ms, by the schedule below"))
+    if plan.status.over_budget:
+        label = "fastest" if plan.status is Status.INFEASIBLE else "predicted"
+        lines.append(_row(label, f"{plan.predicted_ms:.2f} ms, by the schedule below"))
     else:
         speedup = plan.dense_ns / max(plan.predicted_ns, 1)
         lines.append(

@@ -17,7 +17,6 @@ from optimizer.cli.option_group import Outcome
 from optimizer.plan import Plan
 from optimizer.reporting import plan_lines
 from optimizer.saving import read_plan
-from optimizer.solution import Status
 
 __all__ = ["optimize"]
 
@@ -49,7 +48,7 @@ def optimize(ctx: click.Context, /, **given: Any) -> int:  # by name, each check
         plan = _solve(**{name: given[name] for name in _QUESTION})
     outcomes = [group.act(plan, given) for group in GROUPS]
     _print(plan, [found for found in outcomes if found is not None], given["as_json"])
-    return _ACT_ON_IT if plan.status is Status.INFEASIBLE else 0
+    return _ACT_ON_IT if plan.status.over_budget else 0
 
 
 def _refuse_question(ctx: click.Context) -> None:
