@@ -30,7 +30,7 @@ _ACT_ON_IT = 1
 
 _QUESTION = (
     *("budget", "device_profile", "model", "batch", "dtype", "mode", "earliest_cut"),
-    *("max_cuts", "least_count", "multiple_of", "score", "dropped"),
+    *("max_cuts", "least_count", "multiple_of", "lossless_last", "score", "dropped"),
 )
 """The options that a written schedule has answered already."""
 
@@ -53,6 +53,11 @@ _QUESTION = (
 @click.option("--max-cuts", type=int, help="Blocks that may drop tokens. [default: no limit]")
 @click.option("--least-count", type=int, help="Tokens to keep. [default: prefix + 1]")
 @click.option("--multiple-of", type=int, default=1, show_default=True, help="Of every count.")
+@click.option(
+    "--lossless-last/--no-lossless-last",
+    default=None,
+    help="Let only what the head reads leave the last block. [default: where it can]",
+)
 @click.option("--score", type=click.Choice(SCORES), default="pomt", show_default=True)
 @click.option("--dropped", type=click.Choice(DROPPED), default="average", show_default=True)
 @click.option(

@@ -26,6 +26,8 @@ class Cut:
     """The plan of one block's cut, all of it static.
 
     A sequence is ordered prefix, patches in image order, averaged token if there is one.
+    A cut that leaves the prefix alone is the lossless last one: it chooses nothing, and
+    the attention before it is run for these tokens only.
 
     Attributes:
         block: index of the block, from 0.
@@ -51,9 +53,14 @@ class Cut:
     score: str | Score
 
     @property
+    def rows(self) -> int | None:
+        """Tokens at the front that alone leave the attention; None where all do."""
+        return self.prefix if self.after == self.prefix > 0 else None
+
+    @property
     def average(self) -> bool:
         """Whether the patches that end here leave as one averaged token."""
-        return self.dropped == "average"
+        return self.dropped == "average" and self.rows is None
 
     @property
     def patches(self) -> int:
@@ -76,7 +83,7 @@ def plan_cuts(schedule: Schedule, *, dropped: str, score: str | Score) -> tuple[
 
     Any valid schedule is feasible with any way of dropping. Under "average" a first cut of
     one token drops two patches and adds their mean, and a later one folds one more patch
-    into the mean that is there.
+    into the mean that is there; a lossless last cut leaves no mean.
 
     Args:
         schedule: exact sequence lengths, averaged token included.

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from optimizer.pruning.cut import Cut
 
-__all__ = ["gather_tokens", "order_patches", "shorten"]
+__all__ = ["gather_tokens", "nothing_kept", "order_patches", "shorten"]
 
 
 def order_patches(scores: Tensor, cut: Cut, *, every: bool = True) -> Tensor:
@@ -81,6 +81,12 @@ def shorten(
         decision = decision._replace(filling=gather_tokens(patches, gone))
     # Empty pieces are left out: some exporters' runtimes refuse them.
     return torch.cat([part for part in parts if part.shape[1]], dim=1), decision
+
+
+def nothing_kept(x: Tensor) -> Decision:
+    """The decision of a cut that leaves no patch, and nothing that stands for any."""
+    none = torch.zeros(x.shape[0], 0, dtype=torch.int64, device=x.device)
+    return Decision(none, none)
 
 
 def gather_tokens(patches: Tensor, positions: Tensor) -> Tensor:

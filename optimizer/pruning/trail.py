@@ -86,18 +86,22 @@ class Trail:
         weights = self._missing(table.shape[2]).to(table.dtype)
         return torch.cat([rows, weights[:, None, None, :] @ table], dim=2)
 
-    def pairs(self, table: Tensor, *, prefix: int) -> Tensor:
+    def pairs(self, table: Tensor, *, prefix: int, rows: int | None = None) -> Tensor:
         """As `rows`, of a table with a number for each pair of tokens, prefix included.
 
         Args:
             table: (batch or 1, heads, tokens, tokens).
             prefix: tokens at the front that have no place on the grid.
+            rows: tokens at the front that ask, at most `prefix`; None for all.
+
+        Returns:
+            (batch or 1, heads, tokens or rows, tokens).
         """
         if self.positions is None:
-            return table
+            return table if rows is None else table[..., :rows, :]
         front = torch.arange(prefix, device=table.device).expand(len(self.positions), -1)
         shifted = Trail(torch.cat([front, self.positions + prefix], dim=1), self.averaged)
-        queries = shifted.rows(table)
+        queries = shifted.rows(table) if rows is None else table[..., :rows, :]
         return shifted.rows(queries.transpose(2, 3)).transpose(2, 3)
 
     def _missing(self, places: int) -> Tensor:

@@ -24,6 +24,14 @@ def test_read_after_write_is_the_identity(plan: Plan, tmp_path: Path, name: str)
     assert read_plan(tmp_path / name) == plan
 
 
+@pytest.mark.parametrize("name", ["plan.yaml", "plan.json"])
+def test_a_lossless_last_cut_is_kept(tmp_path: Path, name: str) -> None:
+    plan = optimize("test_vit", budget_ms=23.1, profile=staircase_profile())
+    assert plan.schedule.lossless_last
+    write_plan(tmp_path / name, plan)
+    assert read_plan(tmp_path / name) == plan
+
+
 def test_json_is_what_machines_read(plan: Plan, tmp_path: Path) -> None:
     write_plan(tmp_path / "plan.json", plan)
     values = json.loads((tmp_path / "plan.json").read_text())
@@ -64,7 +72,7 @@ def test_a_field_that_is_wrong_is_named(
 
 def test_counts_edited_by_hand_are_noticed(plan: Plan, tmp_path: Path) -> None:
     path = tmp_path / "plan.json"
-    tokens = [*plan.schedule.tokens[:-1], 2]
+    tokens = [*plan.schedule.tokens[:-2], 2, 1]
     path.write_text(json.dumps({**plan.to_dict(), "tokens": tokens}))
     with pytest.raises(ScheduleError, match="the file was edited by hand"):
         read_plan(path)

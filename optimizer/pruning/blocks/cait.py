@@ -9,7 +9,7 @@ from timm.models.cait import LayerScaleBlock, TalkingHeadAttn
 from optimizer.pruning.attended import Attended
 from optimizer.pruning.blocks.cutting import Cutting
 from optimizer.pruning.blocks.family import BlockFamily
-from optimizer.pruning.blocks.mixing import split_heads
+from optimizer.pruning.blocks.projecting import split_heads
 
 if TYPE_CHECKING:
     from collections.abc import Callable

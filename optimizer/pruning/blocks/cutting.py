@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from optimizer.errors import ScheduleError, UnsupportedModelError
 from optimizer.pruning.scores import SCORES
-from optimizer.pruning.selecting import order_patches, shorten
+from optimizer.pruning.selecting import nothing_kept, order_patches, shorten
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -86,13 +86,23 @@ class Cutting:
             sides, options = (), {}
         self.admit(x)
         x, seen = self.attend(x, *sides, **options)
-        if self.pruning_cut.before > self.pruning_cut.after:
+        if self.rows is not None:
+            decided.append(nothing_kept(x))
+        elif self.pruning_cut.before > self.pruning_cut.after:
             x = self.cut(x, seen, decided)
         return self.finish(x)
 
+    @property
+    def rows(self) -> int | None:
+        """Tokens at the front that alone leave the attention; None where all do."""
+        return self.pruning_cut.rows
+
     @abstractmethod
     def attend(self, x: Tensor, *sides: Any, **options: Any) -> tuple[Tensor, Attended]:
-        """The block up to where it can be cut, and what its attention saw."""
+        """The block up to where it can be cut, and what its attention saw.
+
+        Where `rows` says so, only the first tokens ask the attention and leave it.
+        """
         ...
 
     @abstractmethod

@@ -16,7 +16,8 @@ from optimizer.pruning.blocks.cutting import Cutting
 from optimizer.pruning.blocks.differential import ATTENTIONS as DIFFERENTIAL
 from optimizer.pruning.blocks.differential import attend_differentially
 from optimizer.pruning.blocks.family import BlockFamily
-from optimizer.pruning.blocks.mixing import leave_attention, mix, split_heads
+from optimizer.pruning.blocks.mixing import leave_attention, mix
+from optimizer.pruning.blocks.projecting import front_of, front_rows, project_heads
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
 __all__ = ["FAMILIES", "CutBlock", "CutResPostBlock", "attend", "attend_plainly"]
 
 
-def attend_plainly(attention: Any, x: Tensor, *, mask: Tensor | None = None) -> Attended:
+def attend_plainly(
+    attention: Any, x: Tensor, *, mask: Tensor | None = None, rows: int | None = None
+) -> Attended:
     """Restate `Attention.forward` of timm 1.0.3 to 1.0.31 on the module's own parts.
 
     Fused attention stays fused; q, k and v are computed once.
@@ -33,18 +36,22 @@ def attend_plainly(attention: Any, x: Tensor, *, mask: Tensor | None = None) -> 
         attention: a timm `Attention`.
         x: normalised tokens, (batch, tokens, dim).
         mask: added to the logits, broadcastable to (batch, heads, tokens, tokens).
+        rows: tokens at the front that ask and leave; None for all.
     """
-    q, k, v = split_heads(attention.qkv(x), attention.num_heads)
-    q, k = attention.q_norm(q), attention.k_norm(k)
-    output = leave_attention(attention, mix(attention, q, k, v, bias=mask), x)
+    q, k, v = project_heads(attention, x, rows)
+    q, k, mask = attention.q_norm(q), attention.k_norm(k), front_rows(mask, rows)
+    mixed = mix(attention, q, k, v, bias=mask)
+    output = leave_attention(attention, mixed, front_of(x, rows))
     return Attended(output, q, k, v, attention.scale, mask)
 
 
-def attend(attention: Any, x: Tensor, *, mask: Tensor | None = None) -> Attended:
+def attend(
+    attention: Any, x: Tensor, *, mask: Tensor | None = None, rows: int | None = None
+) -> Attended:
     """Restate whichever attention a plain block has; arguments as `attend_plainly`."""
     if type(attention) in DIFFERENTIAL:
-        return attend_differentially(attention, x, mask=mask)
-    return attend_plainly(attention, x, mask=mask)
+        return attend_differentially(attention, x, mask=mask, rows=rows)
+    return attend_plainly(attention, x, mask=mask, rows=rows)
 
 
 class CutBlock(Cutting, Block):
@@ -54,8 +61,8 @@ class CutBlock(Cutting, Block):
         self, x: Tensor, *, mask: Tensor | None = None, real: Tensor | None = None
     ) -> tuple[Tensor, Attended]:
         """See `Cutting.attend`."""
-        seen = attend(self.attn, self.norm1(x), mask=mask)
-        x = x + self.drop_path1(self.ls1(seen.output))
+        seen = attend(self.attn, self.norm1(x), mask=mask, rows=self.rows)
+        x = front_of(x, self.rows) + self.drop_path1(self.ls1(seen.output))
         return x, seen._replace(real=real)
 
     def finish(self, x: Tensor) -> Tensor:
@@ -69,8 +76,8 @@ class CutResPostBlock(Cutting, ResPostBlock):
 
     def attend(self, x: Tensor) -> tuple[Tensor, Attended]:
         """See `Cutting.attend`."""
-        seen = attend(self.attn, x)
-        return x + self.drop_path1(self.norm1(seen.output)), seen
+        seen = attend(self.attn, x, rows=self.rows)
+        return front_of(x, self.rows) + self.drop_path1(self.norm1(seen.output)), seen
 
     def finish(self, x: Tensor) -> Tensor:
         """See `Cutting.finish`."""
@@ -79,6 +86,6 @@ class CutResPostBlock(Cutting, ResPostBlock):
 
 
 FAMILIES = (
-    BlockFamily(Block, (Attention, *DIFFERENTIAL), CutBlock),
-    BlockFamily(ResPostBlock, (Attention, *DIFFERENTIAL), CutResPostBlock),
+    BlockFamily(Block, (Attention, *DIFFERENTIAL), CutBlock, fronts=True),
+    BlockFamily(ResPostBlock, (Attention, *DIFFERENTIAL), CutResPostBlock, fronts=True),
 )

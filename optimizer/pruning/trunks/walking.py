@@ -118,7 +118,9 @@ class CutTrunk:
             x, decision = self.step(block, x, sides, trail, fill)
             if decision is not None:
                 trail = trail.after(decision, averaged=block.pruning_cut.average)
-                beside, decisions = beside.follow(trail), (*decisions, decision)
+                decisions = (*decisions, decision)
+                if index + 1 < len(self.blocks):  # nobody asks for it behind the last
+                    beside = beside.follow(trail)
             yield Walk(x, decisions, trail, self.prefix)
 
     def sizes_at_start(self, beside: Beside) -> Tensor | None:  # noqa: ARG002
