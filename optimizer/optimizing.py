@@ -33,6 +33,11 @@ _COLLAPSED = 0.25
 Source: EViT at its lowest published rate, 0.5 after blocks 3, 6 and 9, ends at 0.125 and
 loses 5 points; at 0.7 it ends at 0.34 (Liang et al. 2022, arXiv:2202.07800)."""
 
+_UNTIMED = (
+    "proportional attention adds a mask to every attention behind the first cut, which no "
+    "profile has timed and some fused kernels do not take: verify the plan on the device"
+)
+
 
 def optimize(
     model: nn.Module | str,
@@ -50,6 +55,7 @@ def optimize(
     lossless_last: bool | None = None,
     score: str = "pomt",
     dropped: str = "average",
+    proportional: bool = False,
     solver: Solver = pareto,
 ) -> Plan:
     """Choose how many tokens each block keeps, so that the model meets a latency budget.
@@ -76,6 +82,9 @@ def optimize(
             unpruned model misses the budget; True: always; False: never.
         score: what is to choose the tokens that stay; recorded in the plan.
         dropped: what is to happen to the others; recorded in the plan.
+        proportional: whether later attention is to count a token as often as the patches
+            that it stands for; recorded in the plan, which then warns that no profile has
+            timed it.
         solver: any function in `optimizer.solvers`.
 
     Returns:
@@ -122,6 +131,7 @@ def optimize(
         schedule=schedule,
         score=score,
         dropped=dropped,
+        proportional=proportional,
         budget_ns=budget_ns,
         dense_ns=table.dense_ns,
         predicted_ns=solution.latency_ns,
@@ -134,6 +144,7 @@ def optimize(
             *device.warnings,
             *table.warnings,
             *_warnings(solution, schedule),
+            *((_UNTIMED,) if proportional and schedule.cuts else ()),
         ),
         versions=_versions(),
     )

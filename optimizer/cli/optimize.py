@@ -31,6 +31,7 @@ _ACT_ON_IT = 1
 _QUESTION = (
     *("budget", "device_profile", "model", "batch", "dtype", "mode", "earliest_cut"),
     *("max_cuts", "least_count", "multiple_of", "lossless_last", "score", "dropped"),
+    "proportional",
 )
 """The options that a written schedule has answered already."""
 
@@ -60,6 +61,7 @@ _QUESTION = (
 )
 @click.option("--score", type=click.Choice(SCORES), default="pomt", show_default=True)
 @click.option("--dropped", type=click.Choice(DROPPED), default="average", show_default=True)
+@click.option("--proportional", is_flag=True, help="Weigh tokens by what they stand for.")
 @click.option(
     "--out", type=click.Path(path_type=Path), help="Write the schedule (.yaml, .json)."
 )

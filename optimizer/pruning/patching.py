@@ -36,7 +36,12 @@ _Model = TypeVar("_Model", bound="nn.Module")
 
 
 def apply(
-    model: _Model, schedule: Schedule, score: str | Score = "pomt", dropped: str = "average"
+    model: _Model,
+    schedule: Schedule,
+    score: str | Score = "pomt",
+    dropped: str = "average",
+    *,
+    proportional: bool = False,
 ) -> _Model:
     """Make a model run at exactly the token counts of a schedule.
 
@@ -75,6 +80,9 @@ def apply(
             pooling head it is one token like any other, at the mean of their positions.
             "merge" adds each to the kept patch whose key is most like its own, every
             original patch weighing the same (arXiv:2210.09461). "drop" leaves nothing.
+        proportional: let every attention behind the first cut count a token as often as the
+            patches that it stands for: the logarithm of that is added to its logits
+            (arXiv:2210.09461). Fused attention then takes a mask.
 
     Returns:
         The same model. Its `pruning` attribute says what was applied.
@@ -83,7 +91,8 @@ def apply(
         UnsupportedModelError: a model, block or attention that is not known exactly, or a
             lossless last cut under a head that reads patches.
         ScheduleError: the schedule does not fit the model, the model already carries one,
-            or `score` or `dropped` is no choice. After any error the model is unchanged.
+            or `score` or `dropped` is no choice, or `proportional` has nothing to weigh.
+            After any error the model is unchanged.
 
     >>> from timm.models.vision_transformer import VisionTransformer
     >>> from torch import zeros
@@ -101,7 +110,9 @@ def apply(
     families = families_of(model)
     shape = trunk_family.shape(trunk)
     check_fit(len(families), shape, schedule)
-    cuts = plan_cuts(schedule, dropped=dropped, score=_resolve(score, shape))
+    cuts = plan_cuts(
+        schedule, dropped=dropped, score=_resolve(score, shape), proportional=proportional
+    )
     work = _work(trunk, families, cuts)
     for block, family, cut in work:
         where, width = f"blocks[{cut.block}]", int(trunk.embed_dim)
@@ -117,7 +128,7 @@ def apply(
         _swap(block, family, cut)
     if work:
         trunk.__class__ = trunk_family.cut_trunk
-    setattr(model, ATTRIBUTE, Applied(schedule, score, dropped))
+    setattr(model, ATTRIBUTE, Applied(schedule, score, dropped, proportional))
     return model
 
 
@@ -148,7 +159,7 @@ def _work(
     missing = False
     for block, family, cut in zip(trunk.blocks, families, cuts, strict=True):
         cutting = cut.before > cut.after
-        if cutting or (missing and family.follows):
+        if cutting or cut.proportional or (missing and family.follows):
             work.append((block, family, cut))
         missing = missing or cutting
     return work

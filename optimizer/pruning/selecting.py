@@ -129,8 +129,9 @@ def _merge(
     weights = torch.ones_like(keys[..., 0]) if sizes is None else sizes
     own, brought = weights.gather(1, decision.kept), weights.gather(1, decision.gone)
     total = own + (joins @ brought.unsqueeze(-1)).squeeze(-1)
-    joins = (joins * brought.unsqueeze(1) / total.unsqueeze(-1)).to(patches.dtype)
-    share = (own / total).unsqueeze(-1).to(patches.dtype)
+    most = total.clamp(min=1)  # padding stands for no patch, and nothing divides by that
+    joins = (joins * brought.unsqueeze(1) / most.unsqueeze(-1)).to(patches.dtype)
+    share = (own / most).unsqueeze(-1).to(patches.dtype)
     merged = gather_tokens(patches, decision.kept) * share + joins @ gather_tokens(
         patches, decision.gone
     )

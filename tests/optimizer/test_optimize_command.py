@@ -64,6 +64,13 @@ def test_the_lossless_last_cut_is_taken_said_and_switched_off(
     assert read_plan(tmp_path / "plan.yaml").schedule.lossless_last
 
 
+def test_proportional_attention_is_planned(command: Run, profile: Path, tmp_path: Path) -> None:
+    options = ("--budget", "20ms", "--device-profile", profile, "--model", "test_vit")
+    out = ("--proportional", "--out", tmp_path / "plan.yaml")
+    assert command(*options, *out)[0] == 0
+    assert read_plan(tmp_path / "plan.yaml").proportional
+
+
 def test_a_mode_and_a_dtype_that_was_not_asked_for_are_said(
     command: Run, tmp_path: Path
 ) -> None:

@@ -7,7 +7,7 @@ from latmodel.errors import ProfileError
 from latmodel.workload import Workload
 from latmodel.workloads import find_workload
 from optimizer.budget import Budget
-from optimizer.errors import BudgetError, ProblemError
+from optimizer.errors import BudgetError, ProblemError, ScheduleError
 from optimizer.optimizing import optimize, problem_for
 from optimizer.solution import Status
 from optimizer.solvers.exhaustive import exhaustive
@@ -149,6 +149,19 @@ def test_a_collapsed_schedule_warns() -> None:
         "budget, and evaluate the cut model",
     )
     assert not optimize("test_vit", budget_ms=22, profile=PROFILE).warnings
+
+
+def test_proportional_attention_is_recorded_with_a_warning() -> None:
+    """Where something is cut; a model that is left alone pays no mask."""
+    plan = optimize("test_vit", budget_ms=20, profile=PROFILE, proportional=True)
+    assert plan.proportional
+    assert plan.warnings == (
+        "proportional attention adds a mask to every attention behind the first cut, which no "
+        "profile has timed and some fused kernels do not take: verify the plan on the device",
+    )
+    assert not optimize("test_vit", budget_ms=1e3, profile=PROFILE, proportional=True).warnings
+    with pytest.raises(ScheduleError, match=r"^proportional is True and dropped is 'drop', "):
+        optimize("test_vit", budget_ms=20, profile=PROFILE, proportional=True, dropped="drop")
 
 
 def test_profile_warnings_are_repeated() -> None:

@@ -70,7 +70,8 @@ class Cutting:
 
         Raises:
             ScheduleError: another number of tokens came in than was planned.
-            UnsupportedModelError: the block was called with a mask.
+            UnsupportedModelError: the block was called with a mask, or alone where it
+                needs to know what its tokens stand for.
         """
         if decided is None:
             decided = Decisions()
@@ -82,6 +83,12 @@ class Cutting:
                     f"block {self.pruning_cut.block} drops tokens and takes no attention "
                     "mask: run the model without attn_mask and is_causal, or undo(model) "
                     "first"
+                )
+            if self.pruning_cut.proportional:
+                raise UnsupportedModelError(
+                    f"block {self.pruning_cut.block} weighs tokens by the patches that they "
+                    "stand for, which only the whole model knows: run the model, or "
+                    "apply(..., proportional=False)"
                 )
             sides, options = (), {}
         self.admit(x)
@@ -101,7 +108,8 @@ class Cutting:
     def attend(self, x: Tensor, *sides: Any, **options: Any) -> tuple[Tensor, Attended]:
         """The block up to where it can be cut, and what its attention saw.
 
-        Where `rows` says so, only the first tokens ask the attention and leave it.
+        Where `rows` says so, only the first tokens ask the attention and leave it. By
+        `mask` it takes what is added to the logits, (batch, 1, 1 or tokens, tokens).
         """
         ...
 

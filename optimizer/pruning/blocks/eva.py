@@ -131,9 +131,11 @@ class CutEvaBlock(Cutting, EvaBlock):
 class CutEvaBlockPostNorm(Cutting, EvaBlockPostNorm):
     """timm's `EvaBlockPostNorm`, which normalises what a branch returns."""
 
-    def attend(self, x: Tensor, *, rope: Tensor | None = None) -> tuple[Tensor, Attended]:
+    def attend(
+        self, x: Tensor, *, rope: Tensor | None = None, mask: Tensor | None = None
+    ) -> tuple[Tensor, Attended]:
         """See `Cutting.attend`."""
-        seen = attend_rotated(self.attn, x, rope=rope, rows=self.rows)
+        seen = attend_rotated(self.attn, x, rope=rope, mask=mask, rows=self.rows)
         return front_of(x, self.rows) + self.drop_path1(self.norm1(seen.output)), seen
 
     def finish(self, x: Tensor) -> Tensor:

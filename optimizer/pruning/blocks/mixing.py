@@ -10,7 +10,7 @@ from torch.nn import functional
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["drop_rate", "leave_attention", "mix"]
+__all__ = ["added", "drop_rate", "leave_attention", "mix"]
 
 
 def mix(
@@ -45,6 +45,13 @@ def mix(
         logits = logits + bias
     mixed: Tensor = attention.attn_drop(logits.softmax(dim=-1)) @ v
     return mixed
+
+
+def added(bias: Tensor | None, mask: Tensor | None) -> Tensor | None:
+    """What two together add to the logits."""
+    if bias is None or mask is None:
+        return mask if bias is None else bias
+    return bias + mask
 
 
 def drop_rate(attention: Any) -> float:

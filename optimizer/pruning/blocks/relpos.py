@@ -13,7 +13,7 @@ from timm.models.vision_transformer_relpos import (
 from optimizer.pruning.attended import Attended
 from optimizer.pruning.blocks.cutting import Cutting
 from optimizer.pruning.blocks.family import BlockFamily, Probe, probe_plain
-from optimizer.pruning.blocks.mixing import leave_attention, mix
+from optimizer.pruning.blocks.mixing import added, leave_attention, mix
 from optimizer.pruning.blocks.projecting import front_of, front_rows, project_heads
 from optimizer.pruning.trail import Trail
 
@@ -24,7 +24,13 @@ __all__ = ["FAMILIES", "CutRelPosBlock", "CutResPostRelPosBlock"]
 
 
 def _attend(
-    attention: Any, x: Tensor, trail: Trail, shared: Tensor | None, rows: int | None
+    attention: Any,
+    x: Tensor,
+    trail: Trail,
+    *,
+    shared: Tensor | None,
+    mask: Tensor | None,
+    rows: int | None,
 ) -> Attended:
     """Restate `RelPosAttention.forward` of timm 1.0.3 to 1.0.31, for the tokens there are.
 
@@ -34,6 +40,7 @@ def _attend(
         trail: where they came from.
         shared: the bias of all blocks, for every pair of these tokens; unread where the
             module has one of its own, as by timm.
+        mask: added to the logits beside any bias.
         rows: tokens at the front that ask and leave; None for all.
     """
     q, k, v = project_heads(attention, x, rows)
@@ -42,6 +49,7 @@ def _attend(
     bias = front_rows(shared, rows)
     if own is not None:
         bias = trail.pairs(own.get_bias(), prefix=own.prefix_tokens, rows=rows)
+    bias = added(bias, mask)
     mixed = mix(attention, q, k, v, bias=bias)
     output = leave_attention(attention, mixed, front_of(x, rows))
     return Attended(output, q, k, v, attention.scale, bias)
@@ -58,10 +66,17 @@ class CutRelPosBlock(Cutting, RelPosBlock):
     """timm's `RelPosBlock`, with a cut between its attention and its MLP."""
 
     def attend(
-        self, x: Tensor, *, trail: Trail, shared: Tensor | None = None
+        self,
+        x: Tensor,
+        *,
+        trail: Trail,
+        shared: Tensor | None = None,
+        mask: Tensor | None = None,
     ) -> tuple[Tensor, Attended]:
         """See `Cutting.attend`."""
-        seen = _attend(self.attn, self.norm1(x), trail, shared, self.rows)
+        seen = _attend(
+            self.attn, self.norm1(x), trail, shared=shared, mask=mask, rows=self.rows
+        )
         return front_of(x, self.rows) + self.drop_path1(self.ls1(seen.output)), seen
 
     def finish(self, x: Tensor) -> Tensor:
@@ -74,10 +89,15 @@ class CutResPostRelPosBlock(Cutting, ResPostRelPosBlock):
     """timm's `ResPostRelPosBlock`, which normalises what a branch returns."""
 
     def attend(
-        self, x: Tensor, *, trail: Trail, shared: Tensor | None = None
+        self,
+        x: Tensor,
+        *,
+        trail: Trail,
+        shared: Tensor | None = None,
+        mask: Tensor | None = None,
     ) -> tuple[Tensor, Attended]:
         """See `Cutting.attend`."""
-        seen = _attend(self.attn, x, trail, shared, self.rows)
+        seen = _attend(self.attn, x, trail, shared=shared, mask=mask, rows=self.rows)
         return front_of(x, self.rows) + self.drop_path1(self.norm1(seen.output)), seen
 
     def finish(self, x: Tensor) -> Tensor:

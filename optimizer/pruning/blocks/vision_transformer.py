@@ -74,9 +74,9 @@ class CutBlock(Cutting, Block):
 class CutResPostBlock(Cutting, ResPostBlock):
     """timm's `ResPostBlock`, which normalises what a branch returns."""
 
-    def attend(self, x: Tensor) -> tuple[Tensor, Attended]:
+    def attend(self, x: Tensor, *, mask: Tensor | None = None) -> tuple[Tensor, Attended]:
         """See `Cutting.attend`."""
-        seen = attend(self.attn, x, rows=self.rows)
+        seen = attend(self.attn, x, mask=mask, rows=self.rows)
         return front_of(x, self.rows) + self.drop_path1(self.norm1(seen.output)), seen
 
     def finish(self, x: Tensor) -> Tensor:

@@ -300,19 +300,19 @@ def test_padding_is_heard_by_nobody() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "lost"),
+    "name",
     [
-        ("vit_small_patch14_reg4_dinov2", 5),
-        ("vit_small_patch16_rope_mixed_ape_224", 5),
-        ("beit_large_patch16_224", 0),
-        ("naflexvit_base_patch16_gap", 5),
+        "vit_small_patch14_reg4_dinov2",
+        "vit_small_patch16_rope_mixed_ape_224",
+        "beit_large_patch16_224",
+        "naflexvit_base_patch16_gap",
     ],
 )
-def test_it_compiles_and_exports(name: str, lost: int) -> None:
+def test_it_compiles_and_exports(name: str) -> None:
     """As one graph, for any batch, without a scatter."""
     torch.compiler.reset()
     model, batch, full, prefix = family(name)
-    apply(model, Schedule((full, full - lost, prefix), full, prefix), "cls", "average")
+    apply(model, Schedule((full, full - 5, prefix), full, prefix), "cls", "average")
     wanted = logits(model, batch)
     compiled = torch.compile(model, fullgraph=True, backend="eager")
     torch.testing.assert_close(logits(compiled, batch), wanted)
