@@ -188,7 +188,13 @@ def test_a_block_alone_does_not_know_what_its_tokens_stand_for() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["vit_small_patch16_dinov3", "qwen3_vit_88m_enc", "gemma4_vit_167m"]
+    "name",
+    [
+        "vit_small_patch16_dinov3",
+        "qwen3_vit_88m_enc",
+        "deepseek_vit_412m_align",
+        "gemma4_vit_167m",
+    ],
 )
 @pytest.mark.parametrize("dropped", ["merge", "average"])
 def test_rotated_families_take_it(name: str, dropped: str) -> None:
@@ -225,6 +231,9 @@ def test_padding_stands_for_nothing() -> None:
     apply(model, schedule, "cls", "merge", proportional=True)
     together = logits(model, batch)
     assert together.isfinite().all()
+    plain = logits(apply(undo(model), schedule, "cls", "merge"), batch)
+    assert (together - plain).norm() > 1e-4 * plain.norm()
+    apply(undo(model), schedule, "cls", "merge", proportional=True)
     more = {
         key: torch.cat([value, torch.zeros_like(value[:1])]) for key, value in batch.items()
     }
