@@ -12,7 +12,7 @@ from latmodel.workload import Workload
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["build_model", "describe"]
+__all__ = ["build_model", "describe", "reads_prefix_only"]
 
 
 def build_model(name: str, **options: Any) -> nn.Module:
@@ -125,7 +125,7 @@ def _describe(model: nn.Module, name: str, batch: int, dtype: str) -> Workload:
     if shapes[0]["kind"] == "rotary" and getattr(trunk, "rope", None) is None:
         shapes[0]["kind"] = "reordered"
     patches, patch_inputs = _patches(trunk, getattr(model, "pretrained_cfg", None), name)
-    prefix = int(getattr(trunk, "num_prefix_tokens", 0))
+    prefix = _prefix(trunk)
     return Workload(
         model=name,
         depth=len(shapes),
@@ -136,8 +136,25 @@ def _describe(model: nn.Module, name: str, batch: int, dtype: str) -> Workload:
         classes=int(getattr(model, "num_classes", 0)),
         batch=batch,
         dtype=dtype,
+        prefix_head=reads_prefix_only(model),
         **shapes[0],
     )
+
+
+def reads_prefix_only(model: nn.Module) -> bool:
+    """Whether the head of a timm model reads the tokens before the patches and no others.
+
+    So do a class token's and a distillation token's; a mean and an attention pool read the
+    patches, and a model without pooling gives them all away.
+    """
+    if _timm_class(model, _KINDS) is None:  # its head, if any, is behind a vision encoder
+        return False
+    pool, attention = getattr(model, "global_pool", ""), getattr(model, "attn_pool", None)
+    return pool == "token" and attention is None and bool(_prefix(model))
+
+
+def _prefix(trunk: Any) -> int:
+    return int(getattr(trunk, "num_prefix_tokens", 0))
 
 
 def _timm_class(module: object, names: Iterable[str]) -> str | None:

@@ -34,6 +34,7 @@ __all__ = [
     "embedding_operators",
     "head_operators",
     "mlp_half",
+    "prefix_attention_half",
 ]
 
 ROLES = (
@@ -78,6 +79,31 @@ def attention_half(workload: Workload, counts: Int64, *, fused: bool = True) -> 
         *(_fused(workload, counts) if fused else _unfused(workload, counts)),
         _linear("projection", rows, inner, workload.dim),
         *_residual(workload, rows),
+    )
+
+
+def prefix_attention_half(
+    workload: Workload, counts: Int64, *, fused: bool = True
+) -> tuple[Use, ...]:
+    """An attention half of which only the prefix leaves; arguments as `attention_half`.
+
+    Keys and values are those of every token, queries and all behind them the prefix's.
+    """
+    rows, few = workload.batch * counts, workload.batch * workload.prefix
+    inner, heads, width = workload.heads * workload.head_dim, workload.heads, workload.head_dim
+    norms = (
+        _norm("q/k norm", few * heads, width),
+        _norm("q/k norm", rows * heads, width),
+    )
+    attention = _fused if fused else _unfused
+    return (
+        _norm("norm", rows, workload.dim),
+        _linear("qkv", few, workload.dim, inner),
+        _linear("qkv", rows, workload.dim, 2 * inner),
+        *(norms if workload.qk_norm else ()),
+        *attention(workload, counts, queries=workload.prefix),
+        _linear("projection", few, inner, workload.dim),
+        *_residual(workload, few),
     )
 
 
@@ -144,22 +170,26 @@ def head_operators(workload: Workload) -> tuple[Use, ...]:
     return (norm, _linear("head", workload.batch, workload.dim, workload.classes))
 
 
-def _fused(workload: Workload, counts: Int64) -> tuple[Use, ...]:
+def _fused(workload: Workload, counts: Int64, *, queries: int | None = None) -> tuple[Use, ...]:
+    """One kernel; by default every token asks."""
     dims: dict[str, npt.ArrayLike] = {
         "batch": workload.batch,
         "heads": workload.heads,
-        "queries": counts,
+        "queries": counts if queries is None else queries,
         "keys": counts,
         "head_dim": workload.head_dim,
     }
     return (Use("attention", Operator("attention", dims)),)
 
 
-def _unfused(workload: Workload, counts: Int64) -> tuple[Use, ...]:
+def _unfused(
+    workload: Workload, counts: Int64, *, queries: int | None = None
+) -> tuple[Use, ...]:
     maps, head_dim = workload.batch * workload.heads, workload.head_dim
-    scores: dict[str, npt.ArrayLike] = {"batch": maps, "m": counts, "n": counts, "k": head_dim}
-    values: dict[str, npt.ArrayLike] = {"batch": maps, "m": counts, "n": head_dim, "k": counts}
-    softmax: dict[str, npt.ArrayLike] = {"rows": maps * counts, "width": counts}
+    asking = counts if queries is None else queries
+    scores: dict[str, npt.ArrayLike] = {"batch": maps, "m": asking, "n": counts, "k": head_dim}
+    values: dict[str, npt.ArrayLike] = {"batch": maps, "m": asking, "n": head_dim, "k": counts}
+    softmax: dict[str, npt.ArrayLike] = {"rows": maps * asking, "width": counts}
     return (
         Use("scores", Operator("bmm", scores)),
         Use("softmax", Operator("softmax", softmax)),
@@ -176,7 +206,7 @@ def _linear(role: str, rows: Int64 | int, in_features: int, out_features: int) -
     return Use(role, Operator("linear", dims))
 
 
-def _residual(workload: Workload, rows: Int64) -> tuple[Use, ...]:
+def _residual(workload: Workload, rows: Int64 | int) -> tuple[Use, ...]:
     add = Operator("add", {"rows": rows, "width": workload.dim})
     if not workload.layer_scale:
         return (Use("residual", add),)

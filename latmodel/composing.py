@@ -16,7 +16,9 @@ from latmodel.block_operators import (
     embedding_operators,
     head_operators,
     mlp_half,
+    prefix_attention_half,
 )
+from latmodel.ending import Ending
 from latmodel.errors import ProfileError
 from latmodel.evaluating import Evaluated, evaluate
 from latmodel.fitted_ranges import outside
@@ -69,7 +71,8 @@ class Composition:
         attention: how attention runs, in words.
         derived: whether fused attention was derived, not read.
         parts: `attention` and `mlp` halves and `cut`, at every count or, where the count
-            does not matter, once; `embedding` and `head`, once.
+            does not matter, once; `embedding` and `head`, once. Where the head reads the
+            prefix alone, `last attention` at every count and `last mlp`, once.
     """
 
     workload: Workload
@@ -96,6 +99,9 @@ class Composition:
             "embedding": embedding_operators(workload),
             "head": head_operators(workload),
         }
+        if workload.prefix_head and workload.depth > 1:
+            uses["last attention"] = prefix_attention_half(workload, counts, fused=fused)
+            uses["last mlp"] = mlp_half(workload, np.array([workload.prefix]))
         every = [use for part in uses.values() for use in part]
         _require_kinds(workload, model, every)
         costs = evaluate(model, [use.operator for use in every], dtype=workload.dtype)
@@ -137,6 +143,17 @@ class Composition:
             relative_error=block.relative_error(mode),
             origin=self.origin(mode),
             warnings=tuple(self._warnings(mode)),
+            ending=self._ending(mode),
+        )
+
+    def _ending(self, mode: str) -> Ending | None:
+        """The last block where only the prefix leaves it; None where the head reads more."""
+        if "last mlp" not in self.parts:
+            return None
+        return Ending(
+            prefix=self.workload.prefix,
+            segment_ns=ceil_ns(self.stretch("mlp", "last attention").latency_ns(mode)),
+            mlp_ns=int(ceil_ns(self.stretch("last mlp").latency_ns(mode))[0]),
         )
 
     def origin(self, mode: str) -> str:

@@ -107,7 +107,8 @@ class DeviceProfile:
             return compose(workload, self._operators(), mode=mode, attention=attention)
         curves = self.measured(workload)
         if curves is not None:
-            return curves.table()
+            # Which tokens the head reads is no shape: only who asks knows.
+            return curves.table(prefix_head=workload.prefix_head)
         if self.operators is not None:
             return compose(workload, self.operators)
         raise self._not_measured(workload)

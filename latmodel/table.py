@@ -8,6 +8,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
+from latmodel.ending import Ending
 from latmodel.errors import LatmodelError
 
 __all__ = ["Int64", "LatencyTable", "ceil_ns"]
@@ -39,6 +40,9 @@ class LatencyTable:
     alone. A schedule costs ``fixed_ns + sum_i segment_ns[i, k_i]``, and ``cut_ns[i, k_i]``
     more for each block ``i`` that drops tokens.
 
+    Where there is an `ending`, a schedule may end in as many tokens as its prefix has. The
+    last block then costs what the ending says, and has no cut to pay for.
+
     Attributes:
         counts: shape (C,), tokens, prefix included; ascending; the last is the full count.
         segment_ns: shape (depth, C), whole nanoseconds, rounded up.
@@ -48,6 +52,8 @@ class LatencyTable:
             count, as a fraction of it.
         origin: what the numbers were made from, in words a user can read.
         warnings: what the user must know before trusting them.
+        ending: the last block where it keeps the prefix alone; None where the head reads
+            other tokens, or there is no block before it.
 
     Raises:
         LatmodelError: shapes disagree, counts do not ascend, or a latency is negative.
@@ -60,6 +66,7 @@ class LatencyTable:
     relative_error: npt.NDArray[np.float64]
     origin: str
     warnings: tuple[str, ...] = ()
+    ending: Ending | None = None
 
     def __post_init__(self) -> None:
         for name in ("counts", "segment_ns", "cut_ns", "relative_error"):
@@ -80,6 +87,10 @@ class LatencyTable:
             raise LatmodelError("a relative error is negative or no number")
         if self.fixed_ns < 0 or np.any(self.segment_ns < 0) or np.any(self.cut_ns < 0):
             raise LatmodelError("a latency is negative")
+        if self.ending is not None and (
+            self.depth < 2 or self.ending.segment_ns.shape != self.counts.shape
+        ):
+            raise LatmodelError("an ending needs two blocks or more and one value per count")
 
     @property
     def depth(self) -> int:
@@ -98,31 +109,47 @@ class LatencyTable:
             LatmodelError: a count is not in the table or above the one before it, or there
                 is not one per block.
         """
-        columns = self._columns(tokens)
-        blocks = np.arange(self.depth)
-        before = np.array((self.counts[-1], *tokens[:-1]))
-        cuts = self.cut_ns[blocks, columns][np.asarray(tokens) < before]
-        return self.fixed_ns + int(self.segment_ns[blocks, columns].sum()) + int(cuts.sum())
+        segments, columns = self._segments_ns(tokens)
+        asked = np.array((self.counts[-1], *tokens))[: len(columns) + 1]
+        cuts = self.cut_ns[np.arange(len(columns)), columns][asked[1:] < asked[:-1]]
+        ending = self._ending_of(tokens)
+        last = 0 if ending is None else ending.mlp_ns
+        return self.fixed_ns + int(segments.sum()) + int(cuts.sum()) + last
 
     def relative_error_of(self, tokens: tuple[int, ...]) -> float:
         """One standard deviation of a schedule's latency, as a fraction of it.
 
         The errors of the segments are taken as fully shared: one device, one clock, one
-        model of it. The figure is therefore an upper bound for independent errors.
+        model of it. The figure is therefore an upper bound for independent errors. That of
+        an ending's last MLP, which is next to nothing, is left out.
 
         Raises:
             LatmodelError: as `latency_ns`.
         """
-        columns = self._columns(tokens)
-        segments = self.segment_ns[np.arange(self.depth), columns].astype(np.float64)
-        weighted = float(segments @ self.relative_error[columns])
+        segments, columns = self._segments_ns(tokens)
+        weighted = float(segments.astype(np.float64) @ self.relative_error[columns])
         return weighted / max(float(segments.sum()), 1.0)
+
+    def _ending_of(self, tokens: tuple[int, ...]) -> Ending | None:
+        """The ending, if these counts end in it."""
+        here = self.ending is not None and tokens[-1:] == (self.ending.prefix,)
+        return self.ending if here else None
+
+    def _segments_ns(self, tokens: tuple[int, ...]) -> tuple[Int64, Int64]:
+        """What the segments cost and their columns; an ending's last MLP is none of them."""
+        columns = self._columns(tokens)
+        segments = self.segment_ns[np.arange(len(columns)), columns]
+        ending = self._ending_of(tokens)
+        if ending is not None:
+            segments[-1] = ending.segment_ns[columns[-1]]
+        return segments, columns
 
     def _columns(self, tokens: tuple[int, ...]) -> Int64:
         column = {int(count): k for k, count in enumerate(self.counts)}
         falls = all(after <= before for before, after in pairwise(tokens))
-        if len(tokens) != self.depth or not falls or not column.keys() >= set(tokens):
+        asked = tokens if self._ending_of(tokens) is None else tokens[:-1]
+        if len(tokens) != self.depth or not falls or not column.keys() >= set(asked):
             raise LatmodelError(
                 f"tokens must be {self.depth} of the table's counts, none above the one before"
             )
-        return np.array([column[count] for count in tokens], dtype=np.int64)
+        return np.array([column[count] for count in asked], dtype=np.int64)

@@ -28,6 +28,8 @@ The operators of a "reordered" model are those of a plain one."""
 
 _COUNTS = ("depth", "dim", "heads", "head_dim", "mlp_width", "tokens", "batch", "patch_inputs")
 
+_NO_SHAPES = ("model", "prefix_head")
+
 _MOST = {"depth": 1000, "tokens": 100_000}
 """Far above any model, and low enough for a latency table in memory; 10 million for others."""
 
@@ -53,10 +55,13 @@ class Workload:
         layer_scale: each branch is scaled per feature.
         qk_norm: queries and keys are normalised per head.
         kind: one of `KINDS`; only "plain" models can be taken apart and timed in parts.
+        prefix_head: the head reads the prefix alone (a class token), so that nothing else
+            need leave the last attention. No block's shape, so `same_shapes` is blind to it.
 
     Raises:
         WorkloadError: a count is not positive or absurdly large, the prefix leaves no
-            patch, the dtype is not one of `DTYPES` or the kind none of `KINDS`.
+            patch, the head reads a prefix that is not there, the dtype is not one of
+            `DTYPES` or the kind none of `KINDS`.
 
     >>> deit = Workload(model="deit_small_patch16_224", depth=12, dim=384, heads=6,
     ...     head_dim=64, mlp_width=1536, tokens=197, prefix=1, patch_inputs=768, classes=1000)
@@ -80,6 +85,7 @@ class Workload:
     layer_scale: bool = False
     qk_norm: bool = False
     kind: str = "plain"
+    prefix_head: bool = False
 
     def __post_init__(self) -> None:
         for name in _COUNTS:
@@ -100,6 +106,8 @@ class Workload:
             raise WorkloadError(f"dtype is {self.dtype!r}: must be one of {', '.join(DTYPES)}")
         if self.kind not in KINDS:
             raise WorkloadError(f"kind is {self.kind!r}: must be one of {', '.join(KINDS)}")
+        if self.prefix_head and not self.prefix:
+            raise WorkloadError("prefix_head is True and prefix is 0: there is nothing to read")
 
     @property
     def patches(self) -> int:
@@ -120,25 +128,28 @@ class Workload:
         )
 
     def same_shapes(self, other: Workload) -> bool:
-        """Whether both run the same shapes; the model's name is a label, not a shape."""
-        return replace(self, model="") == replace(other, model="")
+        """Whether both run the same shapes; names and what a head reads are none."""
+        return not self.differences(other)
 
     def differences(self, other: Workload) -> tuple[str, ...]:
         """The names of the shapes in which two workloads differ."""
         return tuple(
             f.name
             for f in fields(self)
-            if f.name != "model" and getattr(self, f.name) != getattr(other, f.name)
+            if f.name not in _NO_SHAPES and getattr(self, f.name) != getattr(other, f.name)
         )
 
     def to_dict(self) -> dict[str, object]:
         """The workload as plain values, in the order of its attributes.
 
-        A plain one says nothing of its kind, as all did before there were others.
+        A plain one says nothing of its kind, as all did before there were others, and one
+        whose head reads every token says nothing of its head.
         """
         values = asdict(self)
         if self.kind == "plain":
             del values["kind"]
+        if not self.prefix_head:
+            del values["prefix_head"]
         return values
 
     @classmethod
@@ -159,6 +170,7 @@ class Workload:
             layer_scale=source.boolean("layer_scale"),
             qk_norm=source.boolean("qk_norm"),
             kind=source.choice("kind", tuple(KINDS)) if source.has("kind") else "plain",
+            prefix_head=source.has("prefix_head") and source.boolean("prefix_head"),
             **counts,
         )
         source.finish()

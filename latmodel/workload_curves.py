@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from latmodel.curve import Curve, Edge
+from latmodel.ending import Ending
 from latmodel.errors import FieldError, WorkloadError
 from latmodel.fields import Fields
 from latmodel.table import LatencyTable, ceil_ns
@@ -48,12 +49,19 @@ class WorkloadCurves:
         if self.ends_ns < 1:
             raise WorkloadError(f"ends_ns is {self.ends_ns}: must be 1 or more")
 
-    def table(self) -> LatencyTable:
+    def table(self, *, prefix_head: bool = False) -> LatencyTable:
         """The latency table of this workload at every count.
 
         Blocks are alike, so a segment (the MLP of one block and the attention of the
         next) costs what one block costs; the last segment is one MLP. The attention of
         the first block, which no cut precedes, is part of `fixed_ns`.
+
+        Nobody timed a block of which the prefix alone leaves, so its ending is a bound from
+        above: the last attention is charged whole, as if every token asked, and the last
+        MLP as `_least_mlp_ns` says.
+
+        Args:
+            prefix_head: the head reads the prefix alone, so that there is an ending.
         """
         depth = self.workload.depth
         counts = np.arange(1, self.workload.tokens + 1, dtype=np.int64)
@@ -62,6 +70,13 @@ class WorkloadCurves:
         mlp = np.minimum(self.mlps.latency_ns(counts) / depth, block)
         segments = np.tile(block, (depth, 1))
         segments[-1] = mlp
+        ending = None
+        if prefix_head and depth > 1:
+            ending = Ending(
+                prefix=self.workload.prefix,
+                segment_ns=ceil_ns(block),
+                mlp_ns=int(ceil_ns(self._least_mlp_ns())),
+            )
         return LatencyTable(
             counts=counts,
             segment_ns=ceil_ns(segments),
@@ -69,7 +84,20 @@ class WorkloadCurves:
             fixed_ns=self.ends_ns + int(ceil_ns(block[-1] - mlp[-1])),
             relative_error=self.blocks.relative_error(counts),
             origin=f"measured curve of {self.workload.model}, {len(self.blocks.probes)} probes",
+            ending=ending,
         )
+
+    def _least_mlp_ns(self) -> float:
+        """At most what one MLP half on the prefix takes, and one product more.
+
+        That is the MLP halves' reading at the smallest count of at least the prefix, or
+        their curve at the prefix where it is dearer, and a fifth of it: such a block launches
+        one product more (the queries' own), and an MLP half is five operators or more.
+        """
+        prefix = self.workload.prefix
+        read = min(count for count in self.mlps.counts if count >= prefix)
+        dearer = self.mlps.latency_ns([prefix, read]).max()
+        return float(dearer) / self.workload.depth * 6 / 5
 
     def edges(
         self, threshold: float = 0.05, *, processors: int | None = None

@@ -75,7 +75,7 @@ def to_csv(workloads: Iterable[Workload]) -> str:
     """The list as text; the inverse of `listed_workloads`."""
     rows = [
         {name: value for name, value in w.to_dict().items() if name not in _LEFT_OUT}
-        | {"kind": w.kind}
+        | {"kind": w.kind, "prefix_head": w.prefix_head}
         for w in workloads
     ]
     out = io.StringIO()

@@ -14,14 +14,13 @@ from latmodel.table import LatencyTable
 from latmodel.workload import Workload
 from latmodel.workloads import find_workload
 from optimizer.budget import Budget
-from optimizer.errors import BudgetError, ProblemError
+from optimizer.errors import BudgetError
 from optimizer.plan import Plan
-from optimizer.problem import Problem
+from optimizer.posing import pose_endings, problem_for, solve_better
 from optimizer.schedule import Schedule
 from optimizer.solution import Solution
 from optimizer.solvers.pareto import pareto
-from optimizer.solving import Solver, solve
-from optimizer.value import kept_tokens
+from optimizer.solving import Solver
 
 if TYPE_CHECKING:
     from torch import nn
@@ -33,6 +32,11 @@ _COLLAPSED = 0.25
 
 Source: EViT at its lowest published rate, 0.5 after blocks 3, 6 and 9, ends at 0.125 and
 loses 5 points; at 0.7 it ends at 0.34 (Liang et al. 2022, arXiv:2202.07800)."""
+
+_UNTIMED = (
+    "proportional attention adds a mask to every attention behind the first cut, which no "
+    "profile has timed and some fused kernels do not take: verify the plan on the device"
+)
 
 
 def optimize(
@@ -48,8 +52,10 @@ def optimize(
     max_cuts: int | None = None,
     least_count: int | None = None,
     multiple_of: int = 1,
+    lossless_last: bool | None = None,
     score: str = "pomt",
     dropped: str = "average",
+    proportional: bool = False,
     solver: Solver = pareto,
 ) -> Plan:
     """Choose how many tokens each block keeps, so that the model meets a latency budget.
@@ -70,9 +76,17 @@ def optimize(
         least_count: tokens that every block keeps at least; by default one more than the
             prefix.
         multiple_of: every count but the full one is a multiple of this.
+        lossless_last: let only the prefix leave the last block's attention, where the head
+            reads nothing else: its logits are then equal to rounding. That cut counts as
+            none and keeps all, and no constraint binds it. None: where it helps, and the
+            unpruned model misses the budget; True: always; False: never.
         score: what is to choose the tokens that stay; recorded in the plan.
         dropped: what is to happen to the others; recorded in the plan.
-        solver: any function in `optimizer.solvers` or `optimizer.baselines.fitting`.
+        proportional: whether later attention is to count a token as often as the patches
+            that it stands for; recorded in the plan, which then warns that no profile has
+            timed it.
+        solver: any function in `optimizer.solvers`; or, with `lossless_last=False`, since
+            their blocks are counted among all, in `optimizer.baselines.fitting`.
 
     Returns:
         A plan; where no schedule meets the budget its status says so and its schedule is
@@ -80,7 +94,8 @@ def optimize(
 
     Raises:
         BudgetError: not exactly one of `budget_ms` and `budget`, or it is not positive.
-        ProblemError: a constraint is out of range.
+        ProblemError: a constraint is out of range, or `lossless_last` is True and the head
+            reads more than prefix tokens.
         LatmodelError: the model or the profile is unknown, unreadable or does not fit.
 
     >>> plan = optimize("deit_small_patch16_224", budget_ms=1000, profile="jetson")
@@ -93,18 +108,22 @@ def optimize(
     device = profile if isinstance(profile, DeviceProfile) else read_profile(profile)
     workload = _workload(model, batch, device.default_dtype if dtype is None else dtype)
     table = device.table(workload, mode=mode)
-    problem = problem_for(
+    budget_ns = chosen.within(table.dense_ns)
+    posed = pose_endings(
         table,
         workload,
-        budget_ns=chosen.within(table.dense_ns),
+        budget_ns=budget_ns,
+        lossless_last=lossless_last,
         earliest_cut=earliest_cut,
         max_cuts=max_cuts,
         least_count=least_count,
         multiple_of=multiple_of,
     )
-    solution = solve(problem, solver=solver)
-    fastest = pareto(problem.with_budget(0))
-    schedule = Schedule(solution.tokens, full=workload.tokens, prefix=workload.prefix)
+    # A model that meets the budget as it is stays as it is, to the last bit.
+    untouched = lossless_last is None and table.dense_ns <= budget_ns
+    ending, solution = solve_better(posed[-1:] if untouched else posed, solver=solver)
+    _, fastest = solve_better(posed, solver=pareto, budget_ns=0)
+    schedule = ending.schedule_of(solution)
     return Plan(
         status=solution.status,
         model=workload.model,
@@ -113,11 +132,12 @@ def optimize(
         schedule=schedule,
         score=score,
         dropped=dropped,
-        budget_ns=problem.budget_ns,
+        proportional=proportional,
+        budget_ns=budget_ns,
         dense_ns=table.dense_ns,
         predicted_ns=solution.latency_ns,
         fastest_ns=fastest.latency_ns,
-        relative_error=table.relative_error_of(solution.tokens),
+        relative_error=table.relative_error_of(schedule.tokens),
         profile=device.name,
         device=device.device,
         provenance=_provenance(device, table),
@@ -125,48 +145,9 @@ def optimize(
             *device.warnings,
             *table.warnings,
             *_warnings(solution, schedule),
+            *((_UNTIMED,) if proportional and schedule.cuts else ()),
         ),
         versions=_versions(),
-    )
-
-
-def problem_for(
-    table: LatencyTable,
-    workload: Workload,
-    *,
-    budget_ns: int,
-    earliest_cut: int | None = None,
-    max_cuts: int | None = None,
-    least_count: int | None = None,
-    multiple_of: int = 1,
-) -> Problem:
-    """The problem of keeping most tokens; arguments as in `optimize`.
-
-    Raises:
-        ProblemError: a constraint is out of range.
-    """
-    smallest = workload.prefix + 1
-    if least_count is not None and least_count < smallest:
-        raise ProblemError(
-            f"least_count is {least_count}: {workload.model} has {workload.prefix} prefix "
-            f"tokens that are never dropped, so it must be {smallest} or more"
-        )
-    if earliest_cut is not None and earliest_cut >= table.depth:
-        raise ProblemError(
-            f"earliest_cut is {earliest_cut}: {workload.model} has blocks 0 to "
-            f"{table.depth - 1}"
-        )
-    return Problem(
-        counts=table.counts,
-        value=kept_tokens(table.counts, table.depth),
-        segment_ns=table.segment_ns,
-        cut_ns=table.cut_ns,
-        fixed_ns=table.fixed_ns,
-        budget_ns=budget_ns,
-        earliest_cut=table.depth // 4 if earliest_cut is None else earliest_cut,
-        max_cuts=max_cuts,
-        least_count=smallest if least_count is None else least_count,
-        multiple_of=multiple_of,
     )
 
 
@@ -188,11 +169,11 @@ def _provenance(device: DeviceProfile, table: LatencyTable) -> tuple[str, ...]:
 
 
 def _warnings(solution: Solution, schedule: Schedule) -> tuple[str, ...]:
-    last = schedule.tokens[-1] / schedule.full
+    last = schedule.worth[-1] / schedule.full
     if solution.status.over_budget or last >= _COLLAPSED:
         return ()
     advice = (
-        f"the last block keeps {schedule.tokens[-1]} of {schedule.full} tokens: counting kept "
+        f"the last block keeps {schedule.worth[-1]} of {schedule.full} tokens: counting kept "
         "tokens says little about accuracy at so tight a budget; try --earliest-cut 1, "
         f"--least-count {int(np.ceil(_COLLAPSED * schedule.full))} or a larger budget, and "
         "evaluate the cut model"

@@ -10,7 +10,7 @@ from optimizer.errors import ScheduleError
 from optimizer.schedule import Schedule
 from optimizer.solution import Status
 
-__all__ = ["DROPPED", "FORMAT", "SCORES", "Plan"]
+__all__ = ["DROPPED", "FORMAT", "SCORES", "Plan", "require_sizes"]
 
 SCORES = ("pomt", "cls", "value-norm", "key-norm", "received-attention", "random")
 """What may choose the tokens that stay; `optimizer.pruning` says what each is."""
@@ -20,6 +20,19 @@ DROPPED = ("drop", "average", "merge")
 
 FORMAT = 1
 """The file format written here; any other number is refused."""
+
+
+def require_sizes(dropped: str, *, proportional: bool) -> None:
+    """Proportional attention needs tokens that stand for several patches.
+
+    Raises:
+        ScheduleError: what is dropped is stood for by nothing.
+    """
+    if proportional and dropped == "drop":
+        raise ScheduleError(
+            "proportional is True and dropped is 'drop', where every token stands for one "
+            "patch: choose 'average' or 'merge', or leave proportional out"
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +51,8 @@ class Plan:
         schedule: token counts per block.
         score: what chooses the tokens that stay; see `optimizer.pruning`.
         dropped: what happens to the others; see `optimizer.pruning`.
+        proportional: whether later attention counts a token as often as the patches that
+            it stands for; see `optimizer.pruning`.
         budget_ns: what the whole model was to stay within.
         dense_ns: predicted for the unpruned model.
         predicted_ns: predicted for the schedule.
@@ -67,6 +82,7 @@ class Plan:
     provenance: tuple[str, ...]
     warnings: tuple[str, ...]
     versions: tuple[tuple[str, str], ...]
+    proportional: bool = False
 
     def __post_init__(self) -> None:
         least = min(self.budget_ns, self.dense_ns, self.predicted_ns, self.fastest_ns)
@@ -78,6 +94,7 @@ class Plan:
             raise ScheduleError(
                 f"dropped is {self.dropped!r}: must be one of {', '.join(DROPPED)}"
             )
+        require_sizes(self.dropped, proportional=self.proportional)
         if self.score not in SCORES:
             raise ScheduleError(f"score is {self.score!r}: must be one of {', '.join(SCORES)}")
         over = self.predicted_ns > self.budget_ns
@@ -114,7 +131,11 @@ class Plan:
         return self.schedule.kept_fraction
 
     def to_dict(self) -> dict[str, object]:
-        """As plain values, in the order a person reads them; latencies in ms."""
+        """As plain values, in the order a person reads them; latencies in ms.
+
+        Of proportional attention it says nothing where there is none.
+        """
+        proportional = {"proportional": True} if self.proportional else {}
         return {
             "format": FORMAT,
             "status": self.status.value,
@@ -127,6 +148,7 @@ class Plan:
             "kept_fraction": round(self.kept_fraction, 6),
             "score": self.score,
             "dropped": self.dropped,
+            **proportional,
             "budget_ms": self.budget_ms,
             "dense_ms": self.dense_ms,
             "predicted_ms": self.predicted_ms,
@@ -163,6 +185,7 @@ class Plan:
             ),
             score=source.text("score"),
             dropped=source.text("dropped"),
+            proportional=source.has("proportional") and source.boolean("proportional"),
             budget_ns=_read_ns(source, "budget_ms"),
             dense_ns=_read_ns(source, "dense_ms"),
             predicted_ns=_read_ns(source, "predicted_ms"),

@@ -48,6 +48,12 @@ def plan_lines(plan: Plan) -> list[str]:
         _row("tokens", _counts(plan.schedule.tokens)),
         _row("kept", f"{plan.kept_fraction:.1%} of all tokens over all blocks"),
     ]
+    if plan.schedule.lossless_last:
+        lines.append(
+            _row(
+                "last block", "keeps what the head reads: lossless, and counted as keeping all"
+            )
+        )
     if plan.dense_ns <= plan.budget_ns:
         lines.append("The unpruned model already meets the budget: every token stays.")
     lines.append(_limit(plan))

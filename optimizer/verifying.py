@@ -166,7 +166,13 @@ def verify(
     # then shares them, so that both meet the same memory.
     dense: Any = copy.deepcopy(model) if model is not None else build_model(plan.model)
     dense = dense.to(place, TORCH_DTYPES[plan.dtype]).eval()
-    pruned = apply(twin(dense), plan.schedule, score=plan.score, dropped=plan.dropped)
+    pruned = apply(
+        twin(dense),
+        plan.schedule,
+        score=plan.score,
+        dropped=plan.dropped,
+        proportional=plan.proportional,
+    )
     shape = (plan.batch, *image_shape(dense))
     images = torch.randn(shape, device=place, dtype=TORCH_DTYPES[plan.dtype])
     with torch.inference_mode():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -21,7 +22,18 @@ if TYPE_CHECKING:
     from optimizer.pruning.trunks.family import Shape, TrunkFamily
     from optimizer.schedule import Schedule
 
-__all__ = ["check_fit", "check_restated", "check_trunk", "families_of"]
+__all__ = [
+    "agree",
+    "check_fit",
+    "check_restated",
+    "check_trunk",
+    "families_of",
+    "name_of",
+]
+
+_ALIKE, _REORDERED = 8, 2**20
+"""Units of rounding within which the same arithmetic agrees, and the same in another order;
+there it is done in float64, where a million of them are 2e-10."""
 
 
 def families_of(model: nn.Module) -> tuple[BlockFamily, ...]:
@@ -61,7 +73,9 @@ def check_fit(depth: int, shape: Shape, schedule: Schedule) -> None:
             )
 
 
-def check_restated(block: Any, family: BlockFamily, *, width: int, where: str) -> None:
+def check_restated(
+    block: Any, family: BlockFamily, *, width: int, where: str, rows: int | None = None
+) -> None:
     """Compare our restatement of timm's block and attention with timm's own `forward`.
 
     It runs a few random tokens through a twin of the block in evaluation mode, at its
@@ -74,6 +88,8 @@ def check_restated(block: Any, family: BlockFamily, *, width: int, where: str) -
         family: of that block.
         width: features of a token.
         where: the block's place in the model, for messages.
+        rows: tokens at the front that alone will leave its attention: these are compared;
+            None for all.
 
     Raises:
         UnsupportedModelError: they differ, so this timm is not the one that was restated.
@@ -82,19 +98,29 @@ def check_restated(block: Any, family: BlockFamily, *, width: int, where: str) -
     if like.is_meta:
         return
     probe = family.probe(block, width)
-    x, other = probe.x.to(like), twin(block).eval()
-    attention = _listen(other)
+    # Few rows go through other kernels than many, and a saturated softmax makes much of how
+    # they round: these are compared in float64, by a copy with weights of its own.
+    reordered = rows is not None
+    other = copy.deepcopy(block).to("cpu", torch.float64) if reordered else twin(block)
+    like = like.to("cpu", torch.float64) if reordered else like
+    x, ulps = probe.x.to(like), _REORDERED if reordered else _ALIKE
+    attention = _listen(other.eval())
     with torch.no_grad():
         timm_says = other(x, **_moved(probe.timm, like))
         said = attention.unlisten(other) if attention is not None else None
         other.__class__ = family.cut_block
         tokens = x.shape[1]
-        other.pruning_cut = Cut(0, tokens, tokens, 0, 0, dropped="drop", score="value-norm")
+        # A probe may have fewer tokens than the model's prefix.
+        front = None if rows is None else min(rows, tokens - 1)
+        after, prefix = (tokens, 0) if front is None else (front, front)
+        other.pruning_cut = Cut(0, tokens, after, prefix, 0, "drop", "value-norm")
         ours = _moved(probe.ours, like)
         # First the attention: a small LayerScale may hide from the block what it does.
         if said is not None:
-            _compare(other.attend(x, **ours)[1].output, said, f"{where}.attn")
-        _compare(other(x, decided=Decisions(), **ours), timm_says, where)
+            attended = other.attend(x, **ours)[1].output
+            _compare(attended, said[:, :front], f"{where}.attn", ulps=ulps)
+        left = other(x, decided=Decisions(), **ours)
+        _compare(left, timm_says[:, :front], where, ulps=ulps)
 
 
 class _Listening(nn.Module):
@@ -160,12 +186,17 @@ def _moved(sides: dict[str, Any], like: Tensor) -> dict[str, Any]:
     }
 
 
-def _compare(ours: Tensor, timm_says: Tensor, where: str) -> None:
-    rounding = 8 * torch.finfo(timm_says.dtype).eps
+def agree(ours: Tensor, theirs: Tensor, *, ulps: int = _ALIKE) -> bool:
+    """Whether two results of one computation differ by rounding alone."""
+    rounding = ulps * torch.finfo(theirs.dtype).eps
     # Sums round by the largest of what they add. Weights that were never set may hold NaN:
     # not this check's matter.
-    size = max(1.0, float(timm_says.abs().nan_to_num().max()))
-    if not torch.allclose(ours, timm_says, rtol=rounding, atol=rounding * size, equal_nan=True):
+    size = max(1.0, float(theirs.abs().nan_to_num().max()))
+    return torch.allclose(ours, theirs, rtol=rounding, atol=rounding * size, equal_nan=True)
+
+
+def _compare(ours: Tensor, timm_says: Tensor, where: str, *, ulps: int = _ALIKE) -> None:
+    if not agree(ours, timm_says, ulps=ulps):
         raise UnsupportedModelError(
             f"{where} does not compute what it did in timm 1.0.3 to 1.0.31: "
             "install one of these, or remove the hook that changes it"
@@ -177,7 +208,7 @@ def _family(block: nn.Module, where: str) -> BlockFamily:
     if family is None:
         known = ", ".join(family.block.__name__ for family in FAMILIES)
         raise UnsupportedModelError(
-            f"{where} is {_name(block)}: supported are exactly timm's {known}"
+            f"{where} is {name_of(block)}: supported are exactly timm's {known}"
         )
     _check_forward(block, where)
     attention = getattr(block, "attn", None)
@@ -185,7 +216,7 @@ def _family(block: nn.Module, where: str) -> BlockFamily:
         if type(attention) not in family.attentions:
             allowed = ", ".join(known.__name__ for known in family.attentions)
             raise UnsupportedModelError(
-                f"{where}.attn is {_name(attention)}: supported are exactly timm's {allowed}"
+                f"{where}.attn is {name_of(attention)}: supported are exactly timm's {allowed}"
             )
         _check_forward(attention, f"{where}.attn")
     return family
@@ -199,5 +230,6 @@ def _check_forward(module: object, where: str) -> None:
         )
 
 
-def _name(module: object) -> str:
+def name_of(module: object) -> str:
+    """The module's class, with where it comes from."""
     return f"{type(module).__module__}.{type(module).__qualname__}"

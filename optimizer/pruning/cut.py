@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from torch import Tensor
 
 from optimizer.errors import ScheduleError
-from optimizer.plan import DROPPED
+from optimizer.plan import DROPPED, require_sizes
 
 if TYPE_CHECKING:
     from optimizer.schedule import Schedule
@@ -26,6 +26,8 @@ class Cut:
     """The plan of one block's cut, all of it static.
 
     A sequence is ordered prefix, patches in image order, averaged token if there is one.
+    A cut that leaves the prefix alone is the lossless last one: it chooses nothing, and
+    the attention before it is run for these tokens only.
 
     Attributes:
         block: index of the block, from 0.
@@ -36,6 +38,8 @@ class Cut:
             for; 0 if none reaches it.
         dropped: what becomes of the patches that end here, one of `optimizer.plan.DROPPED`.
         score: name of a score in `optimizer.pruning.scores`, "random", or a function.
+        proportional: whether the block's attention weighs what reaches it by the patches
+            that each token stands for; never where all are still there.
 
     >>> cut = Cut(3, 17, 9, prefix=1, represented=0, dropped="average", score="cls")
     >>> cut.patches, cut.kept, cut.lost
@@ -49,11 +53,17 @@ class Cut:
     represented: int
     dropped: str
     score: str | Score
+    proportional: bool = False
+
+    @property
+    def rows(self) -> int | None:
+        """Tokens at the front that alone leave the attention; None where all do."""
+        return self.prefix if self.after == self.prefix > 0 else None
 
     @property
     def average(self) -> bool:
         """Whether the patches that end here leave as one averaged token."""
-        return self.dropped == "average"
+        return self.dropped == "average" and self.rows is None
 
     @property
     def patches(self) -> int:
@@ -71,23 +81,26 @@ class Cut:
         return self.patches - self.kept
 
 
-def plan_cuts(schedule: Schedule, *, dropped: str, score: str | Score) -> tuple[Cut, ...]:
+def plan_cuts(
+    schedule: Schedule, *, dropped: str, score: str | Score, proportional: bool = False
+) -> tuple[Cut, ...]:
     """Turn a schedule into the cut of each block.
 
     Any valid schedule is feasible with any way of dropping. Under "average" a first cut of
     one token drops two patches and adds their mean, and a later one folds one more patch
-    into the mean that is there.
+    into the mean that is there; a lossless last cut leaves no mean.
 
     Args:
         schedule: exact sequence lengths, averaged token included.
         dropped: one of `optimizer.plan.DROPPED`.
         score: kept in each cut, unread here.
+        proportional: asked of every block behind the first cut.
 
     Returns:
         One entry per block; where it drops nothing, `before` and `after` are equal.
 
     Raises:
-        ScheduleError: `dropped` is no choice.
+        ScheduleError: `dropped` is no choice, or leaves nothing to be proportional to.
 
     >>> from optimizer.schedule import Schedule
     >>> schedule = Schedule((17, 16, 4), full=17, prefix=1)
@@ -98,10 +111,12 @@ def plan_cuts(schedule: Schedule, *, dropped: str, score: str | Score) -> tuple[
     if dropped not in DROPPED:
         choices = ", ".join(repr(choice) for choice in DROPPED)
         raise ScheduleError(f"dropped is {dropped!r}: choose one of {choices}")
+    require_sizes(dropped, proportional=proportional)
     represented = 0
     cuts: list[Cut] = []
     for block, (before, after) in enumerate(zip(schedule.before, schedule.tokens, strict=True)):
-        cut = Cut(block, before, after, schedule.prefix, represented, dropped, score)
+        sized = proportional and before < schedule.full
+        cut = Cut(block, before, after, schedule.prefix, represented, dropped, score, sized)
         cuts.append(cut)
         if cut.average and before > after:
             represented += cut.lost

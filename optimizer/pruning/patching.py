@@ -8,8 +8,14 @@ from optimizer.errors import ScheduleError, UnsupportedModelError
 from optimizer.plan import SCORES as NAMES
 from optimizer.pruning.blocks.cutting import Cutting
 from optimizer.pruning.blocks.registry import original_block
-from optimizer.pruning.checking import check_fit, check_restated, check_trunk, families_of
+from optimizer.pruning.checking import (
+    check_fit,
+    check_restated,
+    check_trunk,
+    families_of,
+)
 from optimizer.pruning.cut import plan_cuts
+from optimizer.pruning.heads import check_fronts
 from optimizer.pruning.scores import random_order
 from optimizer.pruning.state import ATTRIBUTE, Applied, applied, is_applied
 from optimizer.pruning.trunks.registry import family_of_trunk, original_trunk, trunk_of
@@ -30,7 +36,12 @@ _Model = TypeVar("_Model", bound="nn.Module")
 
 
 def apply(
-    model: _Model, schedule: Schedule, score: str | Score = "pomt", dropped: str = "average"
+    model: _Model,
+    schedule: Schedule,
+    score: str | Score = "pomt",
+    dropped: str = "average",
+    *,
+    proportional: bool = False,
 ) -> _Model:
     """Make a model run at exactly the token counts of a schedule.
 
@@ -39,6 +50,10 @@ def apply(
     patches stay in image order. Only classes change, of the blocks that drop tokens and of
     the model: weights, state dict keys and training flags stay, and the model can be
     copied, saved, compiled and exported. Apply before compiling or wrapping it.
+
+    Where the last count is the prefix, that is the *lossless last cut*: the last attention
+    hears every token that reaches it, but only the prefix asks it and leaves it. The head
+    must read nothing else, and then the logits are equal to rounding.
 
     Rotations and relative biases go with their tokens. A model whose features are a grid
     (Qwen3-VL, DeepSeek, Gemma 4) gets it back dense: a dropped patch is filled with what
@@ -65,14 +80,19 @@ def apply(
             pooling head it is one token like any other, at the mean of their positions.
             "merge" adds each to the kept patch whose key is most like its own, every
             original patch weighing the same (arXiv:2210.09461). "drop" leaves nothing.
+        proportional: let every attention behind the first cut count a token as often as the
+            patches that it stands for: the logarithm of that is added to its logits
+            (arXiv:2210.09461). Fused attention then takes a mask.
 
     Returns:
         The same model. Its `pruning` attribute says what was applied.
 
     Raises:
-        UnsupportedModelError: a model, block or attention that is not known exactly.
+        UnsupportedModelError: a model, block or attention that is not known exactly, or a
+            lossless last cut under a head that reads patches.
         ScheduleError: the schedule does not fit the model, the model already carries one,
-            or `score` or `dropped` is no choice. After any error the model is unchanged.
+            or `score` or `dropped` is no choice, or `proportional` has nothing to weigh.
+            After any error the model is unchanged.
 
     >>> from timm.models.vision_transformer import VisionTransformer
     >>> from torch import zeros
@@ -90,12 +110,16 @@ def apply(
     families = families_of(model)
     shape = trunk_family.shape(trunk)
     check_fit(len(families), shape, schedule)
-    cuts = plan_cuts(schedule, dropped=dropped, score=_resolve(score, shape))
+    cuts = plan_cuts(
+        schedule, dropped=dropped, score=_resolve(score, shape), proportional=proportional
+    )
     work = _work(trunk, families, cuts)
     for block, family, cut in work:
-        where = f"blocks[{cut.block}]"
+        where, width = f"blocks[{cut.block}]", int(trunk.embed_dim)
+        if cut.rows is not None:
+            check_fronts(model, block, family, prefix=cut.rows, where=where)
         _check_sight(cut, family)
-        check_restated(block, family, width=int(trunk.embed_dim), where=where)
+        check_restated(block, family, width=width, where=where, rows=cut.rows)
         _check_order(block, cut)
     if work:
         check_trunk(trunk, trunk_family)
@@ -104,7 +128,7 @@ def apply(
         _swap(block, family, cut)
     if work:
         trunk.__class__ = trunk_family.cut_trunk
-    setattr(model, ATTRIBUTE, Applied(schedule, score, dropped))
+    setattr(model, ATTRIBUTE, Applied(schedule, score, dropped, proportional))
     return model
 
 
@@ -135,7 +159,7 @@ def _work(
     missing = False
     for block, family, cut in zip(trunk.blocks, families, cuts, strict=True):
         cutting = cut.before > cut.after
-        if cutting or (missing and family.follows):
+        if cutting or cut.proportional or (missing and family.follows):
             work.append((block, family, cut))
         missing = missing or cutting
     return work
@@ -152,7 +176,8 @@ def _resolve(score: str | Score, shape: Shape) -> str | Score:
 
 
 def _check_sight(cut: Cut, family: BlockFamily) -> None:
-    reason = None if callable(cut.score) else family.blind.get(cut.score)
+    named = isinstance(cut.score, str) and cut.rows is None
+    reason = family.blind.get(str(cut.score)) if named else None
     if reason is not None:
         raise UnsupportedModelError(
             f"score is {cut.score!r}, which tells no token of a {family.block.__name__} from "
@@ -170,7 +195,7 @@ def _check_order(block: Any, cut: Cut) -> None:
 
 def _ordered(cut: Cut) -> bool:
     """Whether the block holds a fixed order of its patches."""
-    return cut.score == "random" and cut.before > cut.after
+    return cut.score == "random" and cut.before > cut.after and cut.rows is None
 
 
 def _swap(block: Any, family: BlockFamily, cut: Cut) -> None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from optimizer.pruning.cut import Cut
 
-__all__ = ["gather_tokens", "order_patches", "shorten"]
+__all__ = ["gather_tokens", "nothing_kept", "order_patches", "shorten"]
 
 
 def order_patches(scores: Tensor, cut: Cut, *, every: bool = True) -> Tensor:
@@ -84,6 +84,12 @@ def shorten(
     return torch.cat([part for part in parts if part.shape[1]], dim=1), decision
 
 
+def nothing_kept(x: Tensor) -> Decision:
+    """The decision of a cut that leaves no patch, and nothing that stands for any."""
+    none = torch.zeros(x.shape[0], 0, dtype=torch.int64, device=x.device)
+    return Decision(none, none)
+
+
 def gather_tokens(tokens: Tensor, positions: Tensor) -> Tensor:
     """The tokens at these positions of each image: (batch, positions, dim).
 
@@ -135,8 +141,9 @@ def _merge(
     weights = torch.ones_like(keys[..., 0]) if sizes is None else sizes
     own, brought = weights.gather(1, decision.kept), weights.gather(1, decision.gone)
     total = own + (joins @ brought.unsqueeze(-1)).squeeze(-1)
-    joins = (joins * brought.unsqueeze(1) / total.unsqueeze(-1)).to(patches.dtype)
-    share = (own / total).unsqueeze(-1).to(patches.dtype)
+    most = total.clamp(min=1)  # padding stands for no patch, and nothing divides by that
+    joins = (joins * brought.unsqueeze(1) / most.unsqueeze(-1)).to(patches.dtype)
+    share = (own / most).unsqueeze(-1).to(patches.dtype)
     stay, join = (gather_tokens(patches, p) for p in (decision.kept, decision.gone))
     merged = stay * share + joins @ join
     return merged, decision._replace(target=target, sizes=total)

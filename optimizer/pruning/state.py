@@ -28,12 +28,14 @@ class Applied:
     Attributes:
         schedule: the exact counts.
         score: as given to `apply`: a name or a function.
-        dropped: "drop" or "average".
+        dropped: one of `optimizer.plan.DROPPED`.
+        proportional: whether attention counts a token as often as it stands for patches.
     """
 
     schedule: Schedule
     score: str | Score
     dropped: str
+    proportional: bool = False
 
 
 def is_applied(model: nn.Module) -> bool:

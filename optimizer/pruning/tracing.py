@@ -31,7 +31,7 @@ def trace(model: nn.Module, images: Any) -> tuple[Tensor, ...]:
     Returns:
         Shape (depth,); entry ``i`` is int64 of shape (batch, kept patches), rising in each
         row: positions in the patch grid, row by row. Prefix and averaged token are left
-        out, so an entry may have no column.
+        out, so an entry may have no column, as that of a lossless last cut has none.
 
     Raises:
         ScheduleError: the model carries no schedule, or the images give another number of

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -40,10 +41,10 @@ class Trail:
     A value, made anew after each cut by the loop over the blocks; nothing keeps it.
 
     Attributes:
-        positions: places on the grid, (batch, patches) int64; None while all are there, or
-            where nothing depends on them.
+        positions: places on the grid, (batch, patches) int64; None while all are there.
         averaged: whether an averaged token stands at the end, for all that are missing.
         sizes: patches that each patch stands for, (batch, patches); None for one each.
+        represented: patches that the averaged token stands for.
 
     >>> start = Trail()
     >>> once = start.after(Decision(torch.tensor([[0, 2, 3]]), torch.tensor([[1]])))
@@ -54,16 +55,39 @@ class Trail:
     positions: Tensor | None = None
     averaged: bool = False
     sizes: Tensor | None = None
+    represented: int = 0
 
     def after(
-        self, decision: Decision, *, averaged: bool = False, placed: bool = True
+        self, decision: Decision, *, averaged: bool = False, represented: int = 0
     ) -> Trail:
-        """The trail once a cut has decided; without positions where none will be asked for."""
-        if not placed:
-            return Trail(None, averaged, decision.sizes)
+        """The trail once a cut has decided."""
         kept = decision.kept
         positions = kept if self.positions is None else self.positions.gather(1, kept)
-        return Trail(positions, averaged, decision.sizes)
+        return Trail(positions, averaged, decision.sizes, represented)
+
+    def log_sizes(self, *, prefix: int) -> Tensor:
+        """What attention adds to the logits of each key that stands for several patches.
+
+        A softmax then weighs it as often as the patches that it stands for.
+
+        Args:
+            prefix: tokens at the front, each of which stands for itself.
+
+        Returns:
+            (batch, 1, 1, tokens) float32: the logarithm of each token's size.
+
+        Source:
+            Proportional attention: ToMe, Bolya et al. 2023, arXiv:2210.09461, equation 2.
+        """
+        assert self.positions is not None  # noqa: S101 (asked only behind a cut)
+        # Not len(): an exporter would take the number of images for fixed.
+        batch = self.positions.shape[0]
+        ones = torch.zeros_like(self.positions, dtype=torch.float32)
+        parts = [ones.new_zeros(batch, prefix)] if prefix else []
+        parts.append(ones if self.sizes is None else self.sizes.float().log())
+        if self.averaged:
+            parts.append(ones.new_full((batch, 1), math.log(self.represented)))
+        return torch.cat(parts, dim=1)[:, None, None, :]
 
     def rows(self, table: Tensor) -> Tensor:
         """What belongs to the tokens, of a table with one row for each place on the grid.
@@ -88,18 +112,23 @@ class Trail:
         weights = self._missing(table.shape[2]).to(table.dtype)
         return torch.cat([rows, weights[:, None, None, :] @ table], dim=2)
 
-    def pairs(self, table: Tensor, *, prefix: int) -> Tensor:
+    def pairs(self, table: Tensor, *, prefix: int, rows: int | None = None) -> Tensor:
         """As `rows`, of a table with a number for each pair of tokens, prefix included.
 
         Args:
             table: (batch or 1, heads, tokens, tokens).
             prefix: tokens at the front that have no place on the grid.
+            rows: tokens at the front that ask, at most `prefix`; None for all.
+
+        Returns:
+            (batch or 1, heads, tokens or rows, tokens).
         """
         if self.positions is None:
-            return table
-        front = torch.arange(prefix, device=table.device).expand(len(self.positions), -1)
+            return table if rows is None else table[..., :rows, :]
+        front = torch.arange(prefix, device=table.device)
+        front = front.expand(self.positions.shape[0], -1)  # not len(), as in `log_sizes`
         shifted = Trail(torch.cat([front, self.positions + prefix], dim=1), self.averaged)
-        queries = shifted.rows(table)
+        queries = shifted.rows(table) if rows is None else table[..., :rows, :]
         return shifted.rows(queries.transpose(2, 3)).transpose(2, 3)
 
     def _missing(self, places: int) -> Tensor:

@@ -84,6 +84,24 @@ class Slowly:
             total += self.bmm(maps, count, w.head_dim, count)
         return total + self.linear(rows, inner, w.dim) + self.residual(rows)
 
+    def last_attention(self, count: int) -> Times:
+        """The attention half at one count, of which the prefix alone leaves."""
+        w, rows, few = self.w, self.w.batch * count, self.w.batch * self.w.prefix
+        inner, maps = w.heads * w.head_dim, w.batch * w.heads
+        total = self.norm(rows, w.dim)
+        total += self.linear(few, w.dim, inner) + self.linear(rows, w.dim, 2 * inner)
+        if w.qk_norm:
+            total += self.norm(few * w.heads, w.head_dim)
+            total += self.norm(rows * w.heads, w.head_dim)
+        if self.fused:
+            moved = maps * w.head_dim * (2 * w.prefix + 2 * count)
+            total += self.product(3000, maps, w.prefix, w.head_dim, 2 * count, moved)
+        else:
+            total += self.bmm(maps, w.prefix, count, w.head_dim)
+            total += self.softmax(maps * w.prefix, count)
+            total += self.bmm(maps, w.prefix, w.head_dim, count)
+        return total + self.linear(few, inner, w.dim) + self.residual(few)
+
     def mlp(self, count: int) -> Times:
         """The MLP half at one count."""
         w, rows = self.w, self.w.batch * count

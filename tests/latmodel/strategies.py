@@ -8,6 +8,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from latmodel.curve import Curve
+from latmodel.ending import Ending
 from latmodel.environment import Environment
 from latmodel.measurement import Measurement
 from latmodel.profile import CONFIDENCES, DeviceProfile, ErrorFigure, Provenance
@@ -65,6 +66,7 @@ def workloads(draw: st.DrawFn, *, most_tokens: int = 600) -> Workload:
     """Any shapes that a plain vision transformer may have."""
     size = st.integers(1, 10_000)
     tokens = draw(st.integers(1, most_tokens))
+    prefix = draw(st.integers(0, min(tokens - 1, 5)))
     return Workload(
         model=draw(words),
         depth=draw(st.integers(1, 48)),
@@ -73,7 +75,7 @@ def workloads(draw: st.DrawFn, *, most_tokens: int = 600) -> Workload:
         head_dim=draw(size),
         mlp_width=draw(size),
         tokens=tokens,
-        prefix=draw(st.integers(0, min(tokens - 1, 5))),
+        prefix=prefix,
         patch_inputs=draw(size),
         classes=draw(st.integers(0, 22_000)),
         batch=draw(size),
@@ -81,6 +83,7 @@ def workloads(draw: st.DrawFn, *, most_tokens: int = 600) -> Workload:
         gated_mlp=draw(st.booleans()),
         layer_scale=draw(st.booleans()),
         qk_norm=draw(st.booleans()),
+        prefix_head=prefix > 0 and draw(st.booleans()),
     )
 
 
@@ -150,12 +153,20 @@ def tables(draw: st.DrawFn, *, depths: int = 4, options: int = 5) -> LatencyTabl
     """Any latency table; latencies fall and jump."""
     depth = draw(st.integers(1, depths))
     counts = sorted(draw(st.sets(st.integers(1, 99), min_size=1, max_size=options)))
+    prefix = draw(st.integers(1, counts[0]))
     shape = (depth, len(counts))
     size = shape[0] * shape[1]
 
     def numbers() -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
         drawn = draw(st.lists(st.integers(0, 10**12), min_size=size, max_size=size))
         return np.array(drawn, dtype=np.int64).reshape(shape)
+
+    def ending() -> Ending | None:
+        if depth < 2 or draw(st.booleans()):
+            return None
+        return Ending(
+            prefix=prefix, segment_ns=numbers()[0], mlp_ns=draw(st.integers(0, 10**12))
+        )
 
     return LatencyTable(
         counts=np.array(counts, dtype=np.int64),
@@ -164,4 +175,5 @@ def tables(draw: st.DrawFn, *, depths: int = 4, options: int = 5) -> LatencyTabl
         fixed_ns=draw(st.integers(0, 10**12)),
         relative_error=np.full(len(counts), draw(st.floats(0, 1))),
         origin=draw(st.text(string.ascii_letters, min_size=1)),
+        ending=ending(),
     )

@@ -38,6 +38,7 @@ TINY = Workload(
     prefix=1,
     patch_inputs=8 * 8 * 3,
     classes=5,
+    prefix_head=True,
 )
 
 
@@ -59,7 +60,14 @@ def refused(model: Any) -> str:
         ({}, {}),
         ({"mlp_ratio": 2}, {"mlp_width": 48}),
         ({"reg_tokens": 4}, {"prefix": 5, "tokens": 21}),
-        ({"class_token": False, "global_pool": "avg"}, {"prefix": 0, "tokens": 16}),
+        (
+            {"class_token": False, "global_pool": "avg"},
+            {"prefix": 0, "tokens": 16, "prefix_head": False},
+        ),
+        ({"global_pool": "avg"}, {"prefix_head": False}),
+        ({"global_pool": "max"}, {"prefix_head": False}),
+        ({"global_pool": "map"}, {"prefix_head": False}),
+        ({"global_pool": ""}, {"prefix_head": False}),
         ({"init_values": 1e-5}, {"layer_scale": True}),
         ({"qk_norm": True}, {"qk_norm": True}),
         ({"num_classes": 0}, {"classes": 0}),
@@ -72,12 +80,19 @@ def refused(model: Any) -> str:
 def test_every_shape_is_read_off_the_model(
     options: dict[str, Any], shapes: dict[str, Any]
 ) -> None:
-    values = TINY.to_dict() | shapes
-    assert describe(tiny(**options)).to_dict() == values
+    assert describe(tiny(**options)) == replace(TINY, **shapes)
 
 
 def test_batch_and_dtype_are_the_callers() -> None:
     assert describe(tiny(), batch=8, dtype="bf16") == TINY.at(batch=8, dtype="bf16")
+
+
+def test_another_pooling_is_another_reading() -> None:
+    """It is asked of the model, not of its name."""
+    model: Any = timm.create_model("test_vit")
+    assert describe(model).prefix_head
+    model.reset_classifier(5, global_pool="avg")
+    assert not describe(model).prefix_head
 
 
 def test_a_model_by_name_is_described_as_the_model_itself() -> None:

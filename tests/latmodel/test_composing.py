@@ -22,8 +22,8 @@ WORKLOADS = (
     SMALL,
     replace(SMALL, batch=3, dtype="fp16"),
     replace(SMALL, prefix=0, classes=0),
-    replace(SMALL, prefix=5, gated_mlp=True),
-    replace(SMALL, layer_scale=True, qk_norm=True),
+    replace(SMALL, prefix=5, gated_mlp=True, prefix_head=True),
+    replace(SMALL, layer_scale=True, qk_norm=True, batch=2, prefix_head=True),
     replace(SMALL, gated_mlp=True, layer_scale=True, qk_norm=True, batch=2, depth=1),
 )
 
@@ -47,8 +47,25 @@ def test_a_table_is_what_a_slow_loop_adds_up(
         assert table.segment_ns[:, column] == pytest.approx(np.ceil(expected), abs=1)
         cut = math.ceil(felt(slowly.cut(count)))
         assert table.cut_ns[:, column] == pytest.approx(cut, abs=1)
+        if workload.prefix_head:
+            assert table.ending is not None
+            last = math.ceil(felt(mlp + slowly.last_attention(count)))
+            assert table.ending.segment_ns[column] == pytest.approx(last, abs=1)
+    if workload.prefix_head:
+        assert table.ending is not None
+        last = math.ceil(felt(slowly.mlp(workload.prefix)))
+        assert table.ending.mlp_ns == pytest.approx(last, abs=1)
+        assert table.ending.prefix == workload.prefix
     fixed = felt(slowly.ends() + slowly.attention(workload.tokens))
     assert table.fixed_ns == pytest.approx(math.ceil(fixed), abs=1)
+
+
+def test_an_ending_needs_a_head_that_reads_the_prefix_and_a_block_before() -> None:
+    """Only then is there one."""
+    assert compose(SMALL, UNFUSED).ending is None
+    head = replace(SMALL, prefix_head=True)
+    assert compose(head, UNFUSED).ending is not None
+    assert compose(replace(head, depth=1), UNFUSED).ending is None
 
 
 def test_the_models_own_mode_is_the_default() -> None:

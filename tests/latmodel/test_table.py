@@ -5,9 +5,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from latmodel.ending import Ending
 from latmodel.errors import LatmodelError
 from latmodel.table import LatencyTable, ceil_ns
 from tests.latmodel.strategies import tables
@@ -29,9 +30,17 @@ def looped_ns(table: LatencyTable, tokens: tuple[int, ...]) -> int:
     """The slow, obvious oracle: block by block, as the class docstring says."""
     counts = [int(count) for count in table.counts]
     total, before = table.fixed_ns, counts[-1]
+    ends = table.ending is not None and tokens[-1] == table.ending.prefix
     for block, count in enumerate(tokens):
+        if ends and block == table.depth - 1:
+            assert table.ending is not None
+            return total + table.ending.mlp_ns
         column = counts.index(count)
-        total += int(table.segment_ns[block, column])
+        if ends and block == table.depth - 2:
+            assert table.ending is not None
+            total += int(table.ending.segment_ns[column])
+        else:
+            total += int(table.segment_ns[block, column])
         if count < before:
             total += int(table.cut_ns[block, column])
         before = count
@@ -45,12 +54,54 @@ def test_latency_is_what_a_loop_over_the_blocks_adds_up(
     count = st.sampled_from([int(count) for count in table.counts])
     drawn = data.draw(st.lists(count, min_size=table.depth, max_size=table.depth))
     tokens = tuple(sorted(drawn, reverse=True))
+    if table.ending is not None and data.draw(st.booleans()):
+        tokens = (*tokens[:-1], table.ending.prefix)
     assert table.latency_ns(tokens) == looped_ns(table, tokens)
     assert isinstance(table.latency_ns(tokens), int)
 
 
+def test_an_ending_by_hand() -> None:
+    """Fixed 100, a cut to 2 of 5, the first MLP and the last attention of 7, the last of 3."""
+    ending = Ending(prefix=1, segment_ns=np.array([7, 8]), mlp_ns=3)
+    table = replace(by_hand(), ending=ending)
+    assert table.latency_ns((2, 1)) == 100 + 5 + 7 + 3
+    assert table.latency_ns((4, 1)) == 100 + 8 + 3
+    assert table.relative_error_of((2, 1)) == 0.1
+    assert table.dense_ns == by_hand().dense_ns
+    for tokens in ((1, 1), (2, 3), (2, 4, 1), (1,)):
+        with pytest.raises(LatmodelError, match=r"^tokens must be 2 of the table's counts, "):
+            table.latency_ns(tokens)
+    with pytest.raises(LatmodelError, match=r"^tokens must be 2 of the table's counts, "):
+        by_hand().latency_ns((2, 1))
+
+
+@pytest.mark.parametrize("segment_ns", [[7], [7, 8, 9]])
+def test_an_ending_has_a_value_per_count(segment_ns: list[int]) -> None:
+    ending = Ending(prefix=1, segment_ns=np.array(segment_ns), mlp_ns=3)
+    with pytest.raises(LatmodelError) as caught:
+        replace(by_hand(), ending=ending)
+    assert str(caught.value) == "an ending needs two blocks or more and one value per count"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"prefix": 0}, "prefix is 0: an ending keeps 1 token or more"),
+        ({"mlp_ns": -1}, "a latency of the ending is negative"),
+        ({"segment_ns": np.array([1, -1])}, "a latency of the ending is negative"),
+    ],
+)
+def test_what_is_no_ending_is_refused(changes: dict[str, Any], message: str) -> None:
+    values: dict[str, Any] = {"prefix": 1, "segment_ns": np.array([1, 2]), "mlp_ns": 3}
+    with pytest.raises(LatmodelError) as caught:
+        Ending(**(values | changes))
+    assert str(caught.value) == message
+
+
 @given(table=tables())
 def test_keeping_every_token_costs_the_dense_latency(table: LatencyTable) -> None:
+    full = int(table.counts[-1])
+    assume(table.ending is None or table.ending.prefix < full)
     assert table.latency_ns((int(table.counts[-1]),) * table.depth) == table.dense_ns
 
 

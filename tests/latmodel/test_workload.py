@@ -108,6 +108,22 @@ def test_a_plain_kind_goes_without_saying() -> None:
     assert Workload.from_fields(Fields(PAPER_VIT.to_dict())).kind == "plain"
 
 
+def test_what_a_head_reads_is_no_shape_and_said_only_of_a_prefix() -> None:
+    """Curves that were measured before it was known still answer."""
+    other = replace(PAPER_VIT, prefix_head=True)
+    assert PAPER_VIT.same_shapes(other)
+    assert PAPER_VIT.differences(other) == ()
+    assert "prefix_head" not in PAPER_VIT.to_dict()
+    assert other.to_dict()["prefix_head"] is True
+    assert Workload.from_fields(Fields(other.to_dict())) == other
+
+
+def test_a_head_reads_no_prefix_that_is_not_there() -> None:
+    with pytest.raises(WorkloadError) as caught:
+        replace(PAPER_VIT, prefix=0, prefix_head=True)
+    assert str(caught.value) == "prefix_head is True and prefix is 0: there is nothing to read"
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_is_kept_and_told_from_others(kind: str) -> None:
     workload = replace(PAPER_VIT, kind=kind)

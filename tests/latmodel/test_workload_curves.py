@@ -37,6 +37,24 @@ def test_the_table_by_hand() -> None:
     assert table.warnings == ()
 
 
+def test_the_ending_by_hand() -> None:
+    """The last attention is charged whole; the MLPs at the prefix, 10 of 2, and a fifth."""
+    ending = WHOLE.table(prefix_head=True).ending
+    assert WHOLE.table().ending is None
+    assert ending is not None
+    assert (ending.prefix, ending.mlp_ns) == (1, 6)
+    assert ending.segment_ns.tolist() == [11, 15, 28, 40]
+
+
+def test_an_ending_is_never_below_what_was_read() -> None:
+    """Two prefix tokens; read were 1, 3 and 4, of which 3 is dear: 60 of 2 and a fifth."""
+    slow = Curve(tuple(Measurement(n, (ns,)) for n, ns in ((1, 10), (3, 60), (4, 20))))
+    curves = replace(WHOLE, workload=replace(WHOLE.workload, prefix=2), mlps=slow)
+    ending = curves.table(prefix_head=True).ending
+    assert ending is not None
+    assert ending.mlp_ns == 36
+
+
 def test_the_error_is_that_of_the_blocks() -> None:
     table = ON_PAPER.table()
     assert (

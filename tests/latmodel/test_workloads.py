@@ -20,12 +20,14 @@ from tests.latmodel.strategies import workloads
 # One of each kind that timm's plain vision transformers come in, small ones.
 SPREAD = (
     "aimv2_large_patch14_224",  # gated, no prefix, no head
-    "beit3_base_patch16_224",
+    "beit3_base_patch16_224",  # a mean of the patches beside a class token
     "deit3_small_patch16_224",  # layer scale
     "deit_small_patch16_224",
     "deit_tiny_distilled_patch16_224",  # two prefix tokens
     "test_vit3",
     "vit_base_patch16_siglip_224",  # attention pooling
+    "vit_pe_core_tiny_patch16_384",  # the same, with a class token and rotations
+    "vit_relpos_base_patch16_cls_224",  # relative positions
     "vit_small_patch14_dinov2",
     "vit_small_patch14_reg4_dinov2",  # registers
     "vit_so150m_patch16_reg4_gap_256",
@@ -37,6 +39,20 @@ SPREAD = (
 @pytest.mark.parametrize("name", SPREAD)
 def test_the_list_says_what_the_installed_timm_builds(name: str) -> None:
     assert listed_workloads()[name] == describe(name)
+
+
+def test_the_list_says_whose_head_reads_the_prefix_alone() -> None:
+    """A class token's and a distilled head do; a mean's, a pool's and no head do not."""
+    listed = listed_workloads()
+    assert {name for name in SPREAD if listed[name].prefix_head} == {
+        "deit3_small_patch16_224",
+        "deit_small_patch16_224",
+        "deit_tiny_distilled_patch16_224",
+        "vit_relpos_base_patch16_cls_224",
+        "vit_small_patch14_dinov2",
+        "vit_small_patch14_reg4_dinov2",
+        "vit_tiny_patch16_224",
+    }
 
 
 def test_the_list_holds_the_models_that_people_ask_for() -> None:
@@ -61,6 +77,7 @@ def test_deit_small_by_hand() -> None:
         classes=1000,
         batch=8,
         dtype="fp16",
+        prefix_head=True,
     )
 
 

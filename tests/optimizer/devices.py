@@ -25,6 +25,7 @@ TINY = Workload(
     prefix=1,
     patch_inputs=768,
     classes=1000,
+    prefix_head=True,
 )
 """The smallest ViT that timm has; 160 x 160 pixels in patches of 16."""
 

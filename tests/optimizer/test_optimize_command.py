@@ -47,6 +47,30 @@ def test_a_budget_gives_a_schedule(command: Run, profile: Path) -> None:
         assert part in out
 
 
+def test_the_lossless_last_cut_is_taken_said_and_switched_off(
+    command: Run, profile: Path, tmp_path: Path
+) -> None:
+    options = ("--budget", "23.1ms", "--device-profile", profile, "--model", "test_vit")
+    status, out, _ = command(*options, "--out", tmp_path / "plan.yaml")
+    assert status == 0
+    assert "tokens       101 x5, 1 x1 blocks\n" in out
+    assert "kept         100.0% of all tokens over all blocks\n" in out
+    assert "keeps what the head reads: lossless, and counted as keeping all\n" in out
+    assert read_plan(tmp_path / "plan.yaml").schedule.lossless_last
+    status, out, _ = command(*options, "--no-lossless-last")
+    assert status == 0
+    assert "lossless" not in out
+    command("--budget", "1s", *options[2:], "--lossless-last", "--out", tmp_path / "plan.yaml")
+    assert read_plan(tmp_path / "plan.yaml").schedule.lossless_last
+
+
+def test_proportional_attention_is_planned(command: Run, profile: Path, tmp_path: Path) -> None:
+    options = ("--budget", "20ms", "--device-profile", profile, "--model", "test_vit")
+    out = ("--proportional", "--out", tmp_path / "plan.yaml")
+    assert command(*options, *out)[0] == 0
+    assert read_plan(tmp_path / "plan.yaml").proportional
+
+
 def test_a_mode_and_a_dtype_that_was_not_asked_for_are_said(
     command: Run, tmp_path: Path
 ) -> None:

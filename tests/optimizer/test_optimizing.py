@@ -5,9 +5,10 @@ import pytest
 
 from latmodel.errors import ProfileError
 from latmodel.workload import Workload
+from latmodel.workloads import find_workload
 from optimizer.baselines.fitting import one_cut
 from optimizer.budget import Budget
-from optimizer.errors import BudgetError, ProblemError
+from optimizer.errors import BudgetError, ProblemError, ScheduleError
 from optimizer.optimizing import optimize, problem_for
 from optimizer.solution import Status
 from optimizer.solvers.exhaustive import exhaustive
@@ -35,7 +36,54 @@ def test_a_binding_budget_lands_on_step_edges() -> None:
     plan = optimize("test_vit", budget_ms=20, profile=PROFILE)
     assert plan.status is Status.OPTIMAL
     assert plan.predicted_ns <= 20_000_000
-    assert {count % 32 for count in plan.schedule.tokens if count != 101} == {0}
+    assert plan.schedule.lossless_last
+    assert {count % 32 for count in plan.schedule.tokens[:-1] if count != 101} == {0}
+
+
+def test_the_lossless_last_cut_by_hand() -> None:
+    """24.5 ms whole. The last MLP, of 2 ms, takes 0.5 on one token and a fifth more: 23.1.
+
+    The first MLP and the last attention stay a whole segment; so one tile less in the block
+    before it, of 4 ms, is what 22.2 ms ask for.
+    """
+    plan = optimize("test_vit", budget_ms=23.1, profile=PROFILE)
+    assert plan.schedule.tokens == (101, 101, 101, 101, 101, 1)
+    assert plan.kept_fraction == 1.0
+    assert plan.predicted_ms == 23.1
+    less = optimize("test_vit", budget_ms=22.2, profile=PROFILE)
+    assert less.schedule.tokens == (101, 101, 101, 101, 96, 1)
+    assert less.kept_fraction == (4 * 101 + 2 * 96) / (6 * 101)
+
+
+def test_an_unpruned_model_within_the_budget_is_left_alone() -> None:
+    """Bit for bit: nothing is cut, not even what nobody reads; unless it is asked for."""
+    assert optimize("test_vit", budget_ms=24.5, profile=PROFILE).schedule.cuts == ()
+    asked = optimize("test_vit", budget_ms=24.5, profile=PROFILE, lossless_last=True)
+    assert asked.schedule.tokens == (101,) * 5 + (1,)
+    never = optimize("test_vit", budget_ms=23.1, profile=PROFILE, lossless_last=False)
+    assert not never.schedule.lossless_last
+
+
+def test_the_fastest_is_that_of_every_ending_allowed() -> None:
+    plans = [
+        optimize("test_vit", budget_ms=1000, profile=PROFILE, lossless_last=one)
+        for one in (None, True, False)
+    ]
+    assert plans[0].fastest_ns == min(plan.fastest_ns for plan in plans[1:])
+    assert plans[1].fastest_ns != plans[2].fastest_ns
+
+
+def test_a_head_that_reads_patches_has_no_lossless_last_cut() -> None:
+    pooled = find_workload("vit_base_patch16_siglip_224")
+    profile = profile_of(pooled, {1: 100, pooled.tokens: 300})
+    plan = optimize(pooled.model, budget=Budget.parse("80%"), profile=profile)
+    assert not plan.schedule.lossless_last
+    with pytest.raises(ProblemError) as caught:
+        optimize(pooled.model, budget_ms=1, profile=profile, lossless_last=True)
+    assert str(caught.value) == (
+        "lossless_last is True: vit_base_patch16_siglip_224 has no lossless last cut, since "
+        "its head reads more than prefix tokens; leave it out"
+    )
 
 
 def test_a_hopeless_budget_gives_the_fastest_schedule() -> None:
@@ -63,7 +111,13 @@ def test_the_first_quarter_is_left_alone_by_default() -> None:
 
 def test_constraints_reach_the_solver() -> None:
     plan = optimize(
-        "test_vit", budget_ms=20, profile=PROFILE, max_cuts=1, least_count=50, multiple_of=8
+        "test_vit",
+        budget_ms=20,
+        profile=PROFILE,
+        max_cuts=1,
+        least_count=50,
+        multiple_of=8,
+        lossless_last=False,
     )
     assert len(plan.schedule.cuts) == 1
     assert min(plan.schedule.tokens) >= 50
@@ -87,7 +141,8 @@ def test_a_collapsed_schedule_warns() -> None:
     """On a device where latency is linear, a tight budget leaves nearly nothing at the end."""
     linear = profile_of(TINY, {1: 10_000, 101: 1_010_000})
     plan = optimize("test_vit", budget=Budget.parse("45%"), profile=linear)
-    last = plan.schedule.tokens[-1]
+    last = plan.schedule.tokens[-2]
+    assert plan.schedule.lossless_last
     assert last < 101 / 4
     assert plan.warnings == (
         f"the last block keeps {last} of 101 tokens: counting kept tokens says little about "
@@ -99,15 +154,32 @@ def test_a_collapsed_schedule_warns() -> None:
 
 def test_a_baseline_may_choose_the_plan() -> None:
     """One cut within 16 ms: at block 1 to two tiles; within 10 ms none will do."""
-    plan = optimize("test_vit", budget_ms=16, profile=PROFILE, solver=one_cut)
+    plan = optimize(
+        "test_vit", budget_ms=16, profile=PROFILE, lossless_last=False, solver=one_cut
+    )
     assert (plan.status, plan.schedule.tokens) == (Status.FIXED_RULE, (101, *(64,) * 5))
-    failed = optimize("test_vit", budget_ms=10, profile=PROFILE, solver=one_cut)
+    failed = optimize(
+        "test_vit", budget_ms=10, profile=PROFILE, lossless_last=False, solver=one_cut
+    )
     assert failed.status is Status.RULE_FAILED
     assert (
         failed.predicted_ms
         > 10
         > optimize("test_vit", budget_ms=10, profile=PROFILE, earliest_cut=0).predicted_ms
     )
+
+
+def test_proportional_attention_is_recorded_with_a_warning() -> None:
+    """Where something is cut; a model that is left alone pays no mask."""
+    plan = optimize("test_vit", budget_ms=20, profile=PROFILE, proportional=True)
+    assert plan.proportional
+    assert plan.warnings == (
+        "proportional attention adds a mask to every attention behind the first cut, which no "
+        "profile has timed and some fused kernels do not take: verify the plan on the device",
+    )
+    assert not optimize("test_vit", budget_ms=1e3, profile=PROFILE, proportional=True).warnings
+    with pytest.raises(ScheduleError, match=r"^proportional is True and dropped is 'drop', "):
+        optimize("test_vit", budget_ms=20, profile=PROFILE, proportional=True, dropped="drop")
 
 
 def test_profile_warnings_are_repeated() -> None:

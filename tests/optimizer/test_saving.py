@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,24 @@ def plan() -> Plan:
 def test_read_after_write_is_the_identity(plan: Plan, tmp_path: Path, name: str) -> None:
     write_plan(tmp_path / name, plan)
     assert read_plan(tmp_path / name) == plan
+
+
+@pytest.mark.parametrize("name", ["plan.yaml", "plan.json"])
+def test_a_lossless_last_cut_is_kept(tmp_path: Path, name: str) -> None:
+    plan = optimize("test_vit", budget_ms=23.1, profile=staircase_profile())
+    assert plan.schedule.lossless_last
+    write_plan(tmp_path / name, plan)
+    assert read_plan(tmp_path / name) == plan
+
+
+def test_proportional_attention_is_kept_and_said_only_where_it_is(
+    plan: Plan, tmp_path: Path
+) -> None:
+    """Files that were written before there was any read as they did."""
+    assert "proportional" not in plan.to_dict()
+    weighed = replace(plan, proportional=True)
+    write_plan(tmp_path / "plan.yaml", weighed)
+    assert read_plan(tmp_path / "plan.yaml") == weighed
 
 
 def test_json_is_what_machines_read(plan: Plan, tmp_path: Path) -> None:
@@ -64,7 +83,7 @@ def test_a_field_that_is_wrong_is_named(
 
 def test_counts_edited_by_hand_are_noticed(plan: Plan, tmp_path: Path) -> None:
     path = tmp_path / "plan.json"
-    tokens = [*plan.schedule.tokens[:-1], 2]
+    tokens = [*plan.schedule.tokens[:-2], 2, 1]
     path.write_text(json.dumps({**plan.to_dict(), "tokens": tokens}))
     with pytest.raises(ScheduleError, match="the file was edited by hand"):
         read_plan(path)
@@ -101,6 +120,12 @@ def test_what_is_no_plan_ends_in_one_line(tmp_path: Path, name: str, text: str) 
             "received-attention, random",
         ),
         ("dropped", "pear", "dropped is 'pear': must be one of drop, average, merge"),
+        (
+            "dropped",
+            "drop",
+            "proportional is True and dropped is 'drop', where every token stands for one "
+            "patch: choose 'average' or 'merge', or leave proportional out",
+        ),
         ("dense_ms", 0, "budget, dense, predicted and fastest latency must be positive"),
         ("predicted_ms", 900, "status is 'proved optimal', with 900000000 ns predicted"),
     ],
@@ -109,7 +134,7 @@ def test_a_plan_that_contradicts_itself_is_refused(
     plan: Plan, tmp_path: Path, field: str, value: object, message: str
 ) -> None:
     path = tmp_path / "plan.json"
-    path.write_text(json.dumps({**plan.to_dict(), field: value}))
+    path.write_text(json.dumps({**plan.to_dict(), "proportional": True, field: value}))
     with pytest.raises(ScheduleError) as caught:
         read_plan(path)
     assert str(caught.value).startswith(f"{path}: {message}")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import timm
@@ -21,9 +22,30 @@ def plan() -> Plan:
 def test_the_counts_that_ran_are_those_planned(plan: Plan) -> None:
     rounds: list[int] = []
     found = verify(plan, device="cpu", rounds=3, on_round=lambda: rounds.append(1))
+    assert plan.schedule.lossless_last
     assert found.executed == found.planned == plan.schedule.tokens
     assert len(found.pruned_ns) == len(found.dense_ns) == 3
     assert len(rounds) == 5
+
+
+def test_proportional_attention_is_verified_as_planned(
+    plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Attention behind the first cut takes a mask, and the counts hold."""
+    masks: list[bool] = []
+    fused = torch.nn.functional.scaled_dot_product_attention
+
+    def watch(q: Any, k: Any, v: Any, **options: Any) -> torch.Tensor:
+        masks.append(options.get("attn_mask") is not None)
+        return fused(q, k, v, **options)
+
+    monkeypatch.setattr(torch.nn.functional, "scaled_dot_product_attention", watch)
+    found = verify(replace(plan, proportional=True), device="cpu", rounds=2)
+    assert found.executed == plan.schedule.tokens
+    first = plan.schedule.cuts[0]
+    wanted = [block > first for block in range(TINY.depth)]
+    runs = [masks[start : start + TINY.depth] for start in range(len(masks))]
+    assert wanted in runs  # of the cut model, among those of the uncut one
 
 
 def test_the_model_given_is_left_as_it_was(plan: Plan) -> None:

@@ -16,5 +16,10 @@ CONSTRAINTS = OptionGroup(
         Option("--max-cuts", type=int, help="Blocks that may drop tokens. [default: no limit]"),
         Option("--least-count", type=int, help="Tokens to keep. [default: prefix + 1]"),
         Option("--multiple-of", type=int, default=1, show_default=True, help="Of every count."),
+        Option(
+            "--lossless-last/--no-lossless-last",
+            default=None,
+            help="Let only what the head reads leave the last block. [default: where it can]",
+        ),
     ),
 )

@@ -27,5 +27,6 @@ CUTTING = OptionGroup(
             show_default=True,
             help="What becomes of the others.",
         ),
+        Option("--proportional", is_flag=True, help="Weigh tokens by what they stand for."),
     ),
 )

@@ -9,7 +9,7 @@ from timm.models.cait import LayerScaleBlock, TalkingHeadAttn
 from optimizer.pruning.attended import Attended
 from optimizer.pruning.blocks.cutting import Cutting
 from optimizer.pruning.blocks.family import BlockFamily
-from optimizer.pruning.blocks.mixing import split_heads
+from optimizer.pruning.blocks.projecting import split_heads
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,10 +19,21 @@ if TYPE_CHECKING:
 __all__ = ["FAMILIES", "CutLayerScaleBlock"]
 
 
-def _attend(attention: Any, x: Tensor) -> Attended:
-    """Restate `TalkingHeadAttn.forward` of timm 1.0.3 to 1.0.31; it is never fused."""
+def _attend(attention: Any, x: Tensor, mask: Tensor | None) -> Attended:
+    """Restate `TalkingHeadAttn.forward` of timm 1.0.3 to 1.0.31; it is never fused.
+
+    Args:
+        attention: timm's module.
+        x: normalised tokens, (batch, tokens, dim).
+        mask: the logarithm of what each key counts for, (batch, 1, 1, tokens): added to the
+            logits that the softmax sees, after the heads have talked.
+    """
     q, k, v = split_heads(attention.qkv(x), attention.num_heads)
-    before, after = _over_heads(attention.proj_l), _over_heads(attention.proj_w)
+    before = _over_heads(attention.proj_l, mask)
+    # The second talk adds to the weight of each key, so of as many as a token stands for.
+    more = None if mask is None or attention.proj_w.bias is None else mask.expm1()
+    spoken = None if more is None else attention.proj_w.bias.view(1, -1, 1, 1) * more
+    after = _over_heads(attention.proj_w, spoken)
     logits = before((q * attention.scale) @ k.transpose(-2, -1))
     mixed = attention.attn_drop(after(logits.softmax(dim=-1))) @ v
     output = attention.proj(mixed.transpose(1, 2).reshape(x.shape))
@@ -31,12 +42,12 @@ def _attend(attention: Any, x: Tensor) -> Attended:
     )
 
 
-def _over_heads(layer: Any) -> Callable[[Tensor], Tensor]:
+def _over_heads(layer: Any, more: Tensor | None) -> Callable[[Tensor], Tensor]:
     def talk(matrix: Tensor) -> Tensor:
         # A score's weights are float32, whatever the layer's dtype is.
         heads = matrix.permute(0, 2, 3, 1).to(layer.weight.dtype)
         talked: Tensor = layer(heads).permute(0, 3, 1, 2).to(matrix.dtype)
-        return talked
+        return talked if more is None else talked + more.to(matrix.dtype)
 
     return talk
 
@@ -44,9 +55,9 @@ def _over_heads(layer: Any) -> Callable[[Tensor], Tensor]:
 class CutLayerScaleBlock(Cutting, LayerScaleBlock):
     """timm's `LayerScaleBlock`, with a cut between its attention and its MLP."""
 
-    def attend(self, x: Tensor) -> tuple[Tensor, Attended]:
+    def attend(self, x: Tensor, *, mask: Tensor | None = None) -> tuple[Tensor, Attended]:
         """See `Cutting.attend`."""
-        seen = _attend(self.attn, self.norm1(x))
+        seen = _attend(self.attn, self.norm1(x), mask)
         return x + self.drop_path(self.gamma_1 * seen.output), seen
 
     def finish(self, x: Tensor) -> Tensor:

@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from optimizer.errors import ScheduleError, UnsupportedModelError
 from optimizer.pruning.scores import OVER_HEADS, SCORES
-from optimizer.pruning.selecting import order_patches, shorten
+from optimizer.pruning.selecting import nothing_kept, order_patches, shorten
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from torch import Tensor
 
-    from optimizer.pruning.attended import Attended
+    from optimizer.pruning.attended import Attended, OverHeads
     from optimizer.pruning.cut import Cut
     from optimizer.pruning.trail import Decision, Trail
 
@@ -72,7 +70,8 @@ class Cutting:
 
         Raises:
             ScheduleError: another number of tokens came in than was planned.
-            UnsupportedModelError: the block was called with a mask.
+            UnsupportedModelError: the block was called with a mask, or alone where it
+                needs to know what its tokens stand for.
         """
         if decided is None:
             decided = Decisions()
@@ -85,26 +84,43 @@ class Cutting:
                     "mask: run the model without attn_mask and is_causal, or undo(model) "
                     "first"
                 )
+            if self.pruning_cut.proportional:
+                raise UnsupportedModelError(
+                    f"block {self.pruning_cut.block} weighs tokens by the patches that they "
+                    "stand for, which only the whole model knows: run the model, or "
+                    "apply(..., proportional=False)"
+                )
             sides, options = (), {}
         self.admit(x)
         x, seen = self.attend(x, *sides, **options)
-        if self.pruning_cut.before > self.pruning_cut.after:
+        if self.rows is not None:
+            decided.append(nothing_kept(x))
+        elif self.pruning_cut.before > self.pruning_cut.after:
             x = self.cut(x, seen, decided)
         # Its memory is what the MLP would take next, still in the cache.
         del seen
         return self.finish(x)
 
     @property
-    def over_heads(self) -> Callable[[Tensor], Tensor] | None:
+    def over_heads(self) -> OverHeads | None:
         """What the score makes of the attention's heads, if it reads the whole matrix."""
         cut = self.pruning_cut
-        if cut.before == cut.after or callable(cut.score):
+        if self.rows is not None or cut.before == cut.after or callable(cut.score):
             return None
         return OVER_HEADS.get(cut.score)
 
+    @property
+    def rows(self) -> int | None:
+        """Tokens at the front that alone leave the attention; None where all do."""
+        return self.pruning_cut.rows
+
     @abstractmethod
     def attend(self, x: Tensor, *sides: Any, **options: Any) -> tuple[Tensor, Attended]:
-        """The block up to where it can be cut, and what its attention saw."""
+        """The block up to where it can be cut, and what its attention saw.
+
+        Where `rows` says so, only the first tokens ask the attention and leave it. By
+        `mask` it takes what is added to the logits, (batch, 1, 1 or tokens, tokens).
+        """
         ...
 
     @abstractmethod

@@ -21,9 +21,13 @@ __all__ = ["FAMILIES", "CutDeepseekVitBlock"]
 class CutDeepseekVitBlock(Cutting, DeepseekVitBlock):
     """timm's `DeepseekVitBlock`, with a cut between its attention and its MLP."""
 
-    def attend(self, x: Tensor, *, rope: Tensor | None = None) -> tuple[Tensor, Attended]:
+    def attend(
+        self, x: Tensor, *, rope: Tensor | None = None, mask: Tensor | None = None
+    ) -> tuple[Tensor, Attended]:
         """See `Cutting.attend`."""
-        seen = attend_rotated(self.attn, self.norm1(x), rope=rope, over_heads=self.over_heads)
+        seen = attend_rotated(
+            self.attn, self.norm1(x), rope=rope, mask=mask, over_heads=self.over_heads
+        )
         return x + self.drop_path1(seen.output), seen
 
     def finish(self, x: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ from torch.nn import Module, functional
 
 from optimizer.pruning.attended import Attended
 from optimizer.pruning.blocks.mixing import drop_rate, leave_attention
+from optimizer.pruning.blocks.projecting import front_of, front_rows, project_front
 
 try:
     from timm.models.vision_transformer import DiffAttention  # type: ignore[attr-defined]
@@ -22,17 +23,24 @@ if TYPE_CHECKING:
 __all__ = ["ATTENTIONS", "attend_differentially", "mix_differentially"]
 
 
-def attend_differentially(attention: Any, x: Tensor, *, mask: Tensor | None = None) -> Attended:
+def attend_differentially(
+    attention: Any, x: Tensor, *, mask: Tensor | None = None, rows: int | None = None
+) -> Attended:
     """Restate `DiffAttention.forward` of timm 1.0.31 on the module's own parts.
 
     Args:
         attention: a timm `DiffAttention`.
         x: normalised tokens, (batch, tokens, dim).
         mask: added to both softmaxes' logits.
+        rows: tokens at the front that ask and leave; None for all.
     """
-    q, k, v = attention.qkv(x).chunk(3, dim=2)
-    mixed, seen = mix_differentially(attention, q, k, v, mask=mask)
-    return seen._replace(output=leave_attention(attention, mixed, x))
+    if rows is None:
+        q, k, v = attention.qkv(x).chunk(3, dim=2)
+    else:
+        q, others = project_front(attention, x, rows)
+        k, v = others.chunk(2, dim=2)
+    mixed, seen = mix_differentially(attention, q, k, v, mask=front_rows(mask, rows))
+    return seen._replace(output=leave_attention(attention, mixed, front_of(x, rows)))
 
 
 def mix_differentially(
@@ -42,17 +50,17 @@ def mix_differentially(
 
     Args:
         attention: the module or block that has the parameters.
-        q: (batch, tokens, dim), two queries of half a head's width for each head.
-        k: likewise.
+        q: (batch, tokens that ask, dim), two queries of half a head's width for each head.
+        k: (batch, tokens, dim), likewise.
         v: (batch, tokens, dim).
         mask: added to both softmaxes' logits.
 
     Returns:
-        (batch, heads, tokens, head width), and what a score may read, without output.
+        (batch, heads, tokens that ask, head width), and what a score may read, without output.
     """
     heads, half = attention.num_heads, attention.head_dim
-    batch, tokens, _ = q.shape
-    q = attention.q_norm(q.reshape(batch, tokens, 2 * heads, half).transpose(1, 2))
+    batch, tokens, _ = k.shape
+    q = attention.q_norm(q.reshape(batch, -1, 2 * heads, half).transpose(1, 2))
     k = attention.k_norm(k.reshape(batch, tokens, 2 * heads, half).transpose(1, 2))
     v = v.reshape(batch, tokens, heads, 2 * half).transpose(1, 2)
     share = attention._compute_lambda().type_as(q)  # noqa: SLF001 (timm's one name for it)

@@ -8,12 +8,12 @@ import torch
 from timm.layers import apply_rot_embed_cat  # type: ignore[attr-defined]
 from timm.models.eva import EvaAttention, EvaBlock, EvaBlockPostNorm
 from torch import nn
-from torch.nn import functional
 
 from optimizer.pruning.attended import Attended
 from optimizer.pruning.blocks.cutting import Cutting
 from optimizer.pruning.blocks.family import BlockFamily, Probe, probe_plain
-from optimizer.pruning.blocks.mixing import leave_attention, mix_and_sum, split_heads
+from optimizer.pruning.blocks.mixing import leave_attention, mix_and_sum
+from optimizer.pruning.blocks.projecting import front_of, front_rows, project_heads
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -43,6 +43,7 @@ def attend_rotated(
     *,
     rope: Tensor | None = None,
     mask: Tensor | None = None,
+    rows: int | None = None,
     over_heads: OverHeads | None = None,
 ) -> Attended:
     """Restate `EvaAttention` and `AttentionRope` of timm 1.0.31 on the module's own parts.
@@ -53,44 +54,43 @@ def attend_rotated(
         rope: sines and cosines of the tokens behind the prefix, (tokens, width), (heads,
             tokens, width) or with a batch before heads.
         mask: added to the logits.
+        rows: tokens at the front that ask and leave; None for all.
         over_heads: of a score that reads the whole attention matrix.
     """
-    q, k, v = _project(attention, x)
-    q, k = attention.q_norm(q), attention.k_norm(k)
+    q, k, v = _project(attention, x, rows)
+    q, k, mask = attention.q_norm(q), attention.k_norm(k), front_rows(mask, rows)
     if rope is not None:
-        q, k = (_rotate(attention, part, rope).type_as(v) for part in (q, k))
+        q = _rotate(attention, q, rope, rows).type_as(v)
+        k = _rotate(attention, k, rope, None).type_as(v)
     groups = getattr(attention, "num_kv_groups", 1)
     if groups > 1:
         k, v = k.repeat_interleave(groups, dim=1), v.repeat_interleave(groups, dim=1)
     seen = Attended(None, q, k, v, attention.scale, mask)
     mixed, seen = mix_and_sum(attention, seen, over_heads)
-    return seen._replace(output=leave_attention(attention, mixed, x))
+    return seen._replace(output=leave_attention(attention, mixed, front_of(x, rows)))
 
 
-def _project(attention: Any, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    if attention.qkv is None:
-        q, k, v = (
-            project(x).unflatten(-1, (-1, attention.head_dim)).transpose(1, 2)
-            for project in (attention.q_proj, attention.k_proj, attention.v_proj)
+def _project(attention: Any, x: Tensor, rows: int | None) -> tuple[Tensor, Tensor, Tensor]:
+    if attention.qkv is not None:
+        return project_heads(attention, x, rows)
+    q, k, v = (
+        project(tokens).unflatten(-1, (-1, attention.head_dim)).transpose(1, 2)
+        for project, tokens in (
+            (attention.q_proj, front_of(x, rows)),
+            (attention.k_proj, x),
+            (attention.v_proj, x),
         )
-        return q, k, v
-    return split_heads(_fused_projection(attention, x), attention.num_heads)
+    )
+    return q, k, v
 
 
-def _fused_projection(attention: Any, x: Tensor) -> Tensor:
-    """All three at once; EVA's keys have no bias, so its parts are kept apart."""
-    if getattr(attention, "q_bias", None) is None:
-        plain: Tensor = attention.qkv(x)
-        return plain
-    bias = torch.cat((attention.q_bias, attention.k_bias, attention.v_bias))
-    if getattr(attention, "qkv_bias_separate", False):
-        apart: Tensor = attention.qkv(x) + bias
-        return apart
-    return functional.linear(x, attention.qkv.weight, bias)
-
-
-def _rotate(attention: Any, part: Tensor, rope: Tensor) -> Tensor:
+def _rotate(attention: Any, part: Tensor, rope: Tensor, rows: int | None) -> Tensor:
+    """Turn what stands behind the prefix; of the first `rows` tokens alone where given."""
     prefix, half = attention.num_prefix_tokens, getattr(attention, "rotate_half", False)
+    if rows is not None and rows <= prefix:
+        return part
+    if rows is not None:
+        rope = rope[..., : rows - prefix, :]
     options = {"half": True} if half else {}  # older timm knows only the other layout
     turned = apply_rot_embed_cat(part[:, :, prefix:], rope, **options)
     return torch.cat([part[:, :, :prefix], turned], dim=2)
@@ -122,9 +122,14 @@ class CutEvaBlock(Cutting, EvaBlock):
     ) -> tuple[Tensor, Attended]:
         """See `Cutting.attend`."""
         seen = attend_rotated(
-            self.attn, self.norm1(x), rope=rope, mask=mask, over_heads=self.over_heads
+            self.attn,
+            self.norm1(x),
+            rope=rope,
+            mask=mask,
+            rows=self.rows,
+            over_heads=self.over_heads,
         )
-        x = x + self.drop_path1(_scaled(self.gamma_1, seen.output))
+        x = front_of(x, self.rows) + self.drop_path1(_scaled(self.gamma_1, seen.output))
         return x, seen._replace(real=real)
 
     def finish(self, x: Tensor) -> Tensor:
@@ -136,10 +141,19 @@ class CutEvaBlock(Cutting, EvaBlock):
 class CutEvaBlockPostNorm(Cutting, EvaBlockPostNorm):
     """timm's `EvaBlockPostNorm`, which normalises what a branch returns."""
 
-    def attend(self, x: Tensor, *, rope: Tensor | None = None) -> tuple[Tensor, Attended]:
+    def attend(
+        self, x: Tensor, *, rope: Tensor | None = None, mask: Tensor | None = None
+    ) -> tuple[Tensor, Attended]:
         """See `Cutting.attend`."""
-        seen = attend_rotated(self.attn, x, rope=rope, over_heads=self.over_heads)
-        return x + self.drop_path1(self.norm1(seen.output)), seen
+        seen = attend_rotated(
+            self.attn,
+            x,
+            rope=rope,
+            mask=mask,
+            rows=self.rows,
+            over_heads=self.over_heads,
+        )
+        return front_of(x, self.rows) + self.drop_path1(self.norm1(seen.output)), seen
 
     def finish(self, x: Tensor) -> Tensor:
         """See `Cutting.finish`."""
@@ -153,6 +167,6 @@ def _scaled(gamma: Any, branch: Any) -> Any:
 
 
 FAMILIES = (
-    BlockFamily(EvaBlock, ATTENTIONS, CutEvaBlock, probe_rotated),
-    BlockFamily(EvaBlockPostNorm, ATTENTIONS, CutEvaBlockPostNorm, probe_rotated),
+    BlockFamily(EvaBlock, ATTENTIONS, CutEvaBlock, probe_rotated, fronts=True),
+    BlockFamily(EvaBlockPostNorm, ATTENTIONS, CutEvaBlockPostNorm, probe_rotated, fronts=True),
 )

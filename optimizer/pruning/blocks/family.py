@@ -58,6 +58,8 @@ class BlockFamily:
         probe: makes the input of the comparison with timm that `apply` makes.
         follows: whether blocks that drop nothing need their class swapped too once tokens
             are missing: where timm's own attention makes something for the full grid.
+        fronts: whether its attention can be run for the first tokens alone, as a lossless last
+            cut does.
         blind: names of scores that tell no token from another here, and why.
     """
 
@@ -66,4 +68,5 @@ class BlockFamily:
     cut_block: type[Cutting]
     probe: _MakeProbe = field(default=probe_plain)
     follows: bool = False
+    fronts: bool = False
     blind: Mapping[str, str] = field(default_factory=dict)

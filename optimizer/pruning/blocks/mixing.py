@@ -12,14 +12,7 @@ if TYPE_CHECKING:
 
     from optimizer.pruning.attended import Attended, OverHeads
 
-__all__ = ["drop_rate", "leave_attention", "mix", "mix_and_sum", "split_heads"]
-
-
-def split_heads(qkv: Tensor, heads: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Cut (batch, tokens, 3 * heads * head_dim) into three of (batch, heads, tokens, -1)."""
-    batch, tokens, _ = qkv.shape
-    q, k, v = qkv.reshape(batch, tokens, 3, heads, -1).permute(2, 0, 3, 1, 4).unbind(0)
-    return q, k, v
+__all__ = ["added", "drop_rate", "leave_attention", "mix", "mix_and_sum"]
 
 
 def mix(
@@ -31,14 +24,14 @@ def mix(
     bias: Tensor | None = None,
     scale: float | None = None,
 ) -> Tensor:
-    """Values mixed by attention, (batch, heads, tokens, head_dim).
+    """Values mixed by attention, (batch, heads, tokens that ask, head_dim).
 
     Fused where the module says so, as timm does; the two ways round differently.
 
     Args:
         attention: timm's module: its dropout and its choice of fused attention.
-        q: queries, (batch, heads, tokens, head_dim).
-        k: keys, likewise.
+        q: queries, (batch, heads, tokens that ask, head_dim).
+        k: keys, (batch, heads, tokens, head_dim).
         v: values, likewise.
         bias: added to the logits, broadcastable to (batch, heads, tokens, tokens).
         scale: of the logits; by default the module's own.
@@ -81,6 +74,13 @@ def mix_and_sum(
     return torch.cat(mixed, dim=2), seen._replace(received=received)
 
 
+def added(bias: Tensor | None, mask: Tensor | None) -> Tensor | None:
+    """What two together add to the logits."""
+    if bias is None or mask is None:
+        return mask if bias is None else bias
+    return bias + mask
+
+
 def drop_rate(attention: Any) -> float:
     """The share of attention weights that training drops."""
     return float(attention.attn_drop.p) if attention.training else 0.0
@@ -92,7 +92,7 @@ def leave_attention(attention: Any, mixed: Tensor, x: Tensor) -> Tensor:
     Args:
         attention: timm's module; older timm has neither norm nor gate.
         mixed: (batch, heads, tokens, head_dim).
-        x: what entered the module, (batch, tokens, dim).
+        x: what entered the module, of the same tokens, (batch, tokens, dim).
     """
     mixed = mixed.transpose(1, 2).reshape(*x.shape[:2], -1)
     norm, gate = getattr(attention, "norm", None), getattr(attention, "gate", None)

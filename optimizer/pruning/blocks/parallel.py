@@ -46,7 +46,7 @@ def _leave(block: Any, x: Tensor, hidden: Tensor, mixed: Tensor) -> Tensor:
 class CutParallelScalingBlock(Cutting, ParallelScalingBlock):
     """timm's `ParallelScalingBlock`, cut after it."""
 
-    def attend(self, x: Tensor) -> tuple[Tensor, Attended]:
+    def attend(self, x: Tensor, *, mask: Tensor | None = None) -> tuple[Tensor, Attended]:
         """See `Cutting.attend`."""
         hidden, *heads = _enter(self, x)
         batch, tokens, _ = x.shape
@@ -56,8 +56,8 @@ class CutParallelScalingBlock(Cutting, ParallelScalingBlock):
             self.k_norm(k).transpose(1, 2),
             v.transpose(1, 2),
         )
-        seen = Attended(None, q, k, v, self.scale)
-        return _leave(self, x, hidden, mix(self, q, k, v)), seen
+        seen = Attended(None, q, k, v, self.scale, mask)
+        return _leave(self, x, hidden, mix(self, q, k, v, bias=mask)), seen
 
     def finish(self, x: Tensor) -> Tensor:
         """Nothing is left to do."""
@@ -71,10 +71,10 @@ class CutParallelThingsBlock(Cutting, ParallelThingsBlock):
     stand where the other parallel blocks' do.
     """
 
-    def attend(self, x: Tensor) -> tuple[Tensor, Attended]:
+    def attend(self, x: Tensor, *, mask: Tensor | None = None) -> tuple[Tensor, Attended]:
         """See `Cutting.attend`."""
         branches: list[Any] = list(self.attns)
-        seen = [attend(branch.attn, branch.norm(x)) for branch in branches]
+        seen = [attend(branch.attn, branch.norm(x), mask=mask) for branch in branches]
         outputs = [
             branch.drop_path(branch.ls(one.output))
             for branch, one in zip(branches, seen, strict=True)
@@ -98,10 +98,10 @@ if DIFFERENTIAL:
     class CutDiffParallelScalingBlock(Cutting, DiffParallelScalingBlock):
         """timm's `DiffParallelScalingBlock`, cut after it."""
 
-        def attend(self, x: Tensor) -> tuple[Tensor, Attended]:
+        def attend(self, x: Tensor, *, mask: Tensor | None = None) -> tuple[Tensor, Attended]:
             """See `Cutting.attend`."""
             hidden, q, k, v = _enter(self, x)
-            mixed, seen = mix_differentially(self, q, k, v)
+            mixed, seen = mix_differentially(self, q, k, v, mask=mask)
             return _leave(self, x, hidden, mixed), seen
 
         def finish(self, x: Tensor) -> Tensor:

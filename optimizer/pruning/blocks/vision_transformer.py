@@ -16,7 +16,8 @@ from optimizer.pruning.blocks.cutting import Cutting
 from optimizer.pruning.blocks.differential import ATTENTIONS as DIFFERENTIAL
 from optimizer.pruning.blocks.differential import attend_differentially
 from optimizer.pruning.blocks.family import BlockFamily
-from optimizer.pruning.blocks.mixing import leave_attention, mix_and_sum, split_heads
+from optimizer.pruning.blocks.mixing import leave_attention, mix_and_sum
+from optimizer.pruning.blocks.projecting import front_of, front_rows, project_heads
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -31,6 +32,7 @@ def attend_plainly(
     x: Tensor,
     *,
     mask: Tensor | None = None,
+    rows: int | None = None,
     over_heads: OverHeads | None = None,
 ) -> Attended:
     """Restate `Attention.forward` of timm 1.0.3 to 1.0.31 on the module's own parts.
@@ -41,13 +43,14 @@ def attend_plainly(
         attention: a timm `Attention`.
         x: normalised tokens, (batch, tokens, dim).
         mask: added to the logits, broadcastable to (batch, heads, tokens, tokens).
+        rows: tokens at the front that ask and leave; None for all.
         over_heads: of a score that reads the whole attention matrix.
     """
-    q, k, v = split_heads(attention.qkv(x), attention.num_heads)
-    q, k = attention.q_norm(q), attention.k_norm(k)
+    q, k, v = project_heads(attention, x, rows)
+    q, k, mask = attention.q_norm(q), attention.k_norm(k), front_rows(mask, rows)
     seen = Attended(None, q, k, v, attention.scale, mask)
     mixed, seen = mix_and_sum(attention, seen, over_heads)
-    return seen._replace(output=leave_attention(attention, mixed, x))
+    return seen._replace(output=leave_attention(attention, mixed, front_of(x, rows)))
 
 
 def attend(
@@ -55,12 +58,13 @@ def attend(
     x: Tensor,
     *,
     mask: Tensor | None = None,
+    rows: int | None = None,
     over_heads: OverHeads | None = None,
 ) -> Attended:
     """Restate whichever attention a plain block has; arguments as `attend_plainly`."""
     if type(attention) in DIFFERENTIAL:
-        return attend_differentially(attention, x, mask=mask)
-    return attend_plainly(attention, x, mask=mask, over_heads=over_heads)
+        return attend_differentially(attention, x, mask=mask, rows=rows)
+    return attend_plainly(attention, x, mask=mask, rows=rows, over_heads=over_heads)
 
 
 class CutBlock(Cutting, Block):
@@ -70,8 +74,14 @@ class CutBlock(Cutting, Block):
         self, x: Tensor, *, mask: Tensor | None = None, real: Tensor | None = None
     ) -> tuple[Tensor, Attended]:
         """See `Cutting.attend`."""
-        seen = attend(self.attn, self.norm1(x), mask=mask, over_heads=self.over_heads)
-        x = x + self.drop_path1(self.ls1(seen.output))
+        seen = attend(
+            self.attn,
+            self.norm1(x),
+            mask=mask,
+            rows=self.rows,
+            over_heads=self.over_heads,
+        )
+        x = front_of(x, self.rows) + self.drop_path1(self.ls1(seen.output))
         return x, seen._replace(real=real)
 
     def finish(self, x: Tensor) -> Tensor:
@@ -83,10 +93,16 @@ class CutBlock(Cutting, Block):
 class CutResPostBlock(Cutting, ResPostBlock):
     """timm's `ResPostBlock`, which normalises what a branch returns."""
 
-    def attend(self, x: Tensor) -> tuple[Tensor, Attended]:
+    def attend(self, x: Tensor, *, mask: Tensor | None = None) -> tuple[Tensor, Attended]:
         """See `Cutting.attend`."""
-        seen = attend(self.attn, x, over_heads=self.over_heads)
-        return x + self.drop_path1(self.norm1(seen.output)), seen
+        seen = attend(
+            self.attn,
+            x,
+            mask=mask,
+            rows=self.rows,
+            over_heads=self.over_heads,
+        )
+        return front_of(x, self.rows) + self.drop_path1(self.norm1(seen.output)), seen
 
     def finish(self, x: Tensor) -> Tensor:
         """See `Cutting.finish`."""
@@ -95,6 +111,6 @@ class CutResPostBlock(Cutting, ResPostBlock):
 
 
 FAMILIES = (
-    BlockFamily(Block, (Attention, *DIFFERENTIAL), CutBlock),
-    BlockFamily(ResPostBlock, (Attention, *DIFFERENTIAL), CutResPostBlock),
+    BlockFamily(Block, (Attention, *DIFFERENTIAL), CutBlock, fronts=True),
+    BlockFamily(ResPostBlock, (Attention, *DIFFERENTIAL), CutResPostBlock, fronts=True),
 )

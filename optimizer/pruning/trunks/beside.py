@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from optimizer.pruning.trail import Trail
 
@@ -15,13 +15,7 @@ __all__ = ["Beside", "Bias", "Nothing", "Rope", "mask_of"]
 
 
 class Beside(ABC):
-    """What a trunk hands to its blocks beside the tokens: a frozen value, like the trail.
-
-    Attributes:
-        placed: whether it depends on where the tokens lie on the grid.
-    """
-
-    placed: ClassVar[bool] = True
+    """What a trunk hands to its blocks beside the tokens: a frozen value, like the trail."""
 
     @abstractmethod
     def follow(self, trail: Trail) -> Beside:
@@ -42,8 +36,6 @@ class Beside(ABC):
 @dataclass(frozen=True, slots=True)
 class Nothing(Beside):
     """For blocks that take tokens only."""
-
-    placed: ClassVar[bool] = False
 
     def follow(self, _trail: Trail) -> Nothing:
         """Nothing stays nothing."""

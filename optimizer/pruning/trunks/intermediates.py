@@ -6,9 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from timm.models._features import feature_take_indices
 
+from optimizer.errors import UnsupportedModelError
+from optimizer.pruning.blocks.cutting import Cutting
 from optimizer.pruning.trunks.walking import CutTrunk, refuse_mask
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from torch import Tensor
 
 __all__ = ["Intermediates"]
@@ -41,13 +45,16 @@ class Intermediates(CutTrunk):
         """As timm's; see the class.
 
         Raises:
-            UnsupportedModelError: a mask was given.
+            UnsupportedModelError: a mask was given, or a grid is wanted of a last block
+                that leaves no patch.
         """
         refuse_mask(attn_mask is not None or is_causal)
         if output_fmt not in ("NCHW", "NLC"):
             raise ValueError(f"output_fmt is {output_fmt!r}: must be 'NCHW' or 'NLC'")
         dense = output_fmt == "NCHW"
         take, last = feature_take_indices(len(self.blocks), indices)
+        if dense:
+            self._refuse_patchless(take)
         grid = self.grid_of(x) if dense else None
         taken, walk = [], None
         stop, fill = last + 1 if stop_early else None, dense or self.restores
@@ -71,6 +78,17 @@ class Intermediates(CutTrunk):
         norm = getattr(self, "norm", None) if wanted else None
         normed: Tensor = tokens if norm is None else norm(tokens)
         return normed
+
+    def _refuse_patchless(self, take: Iterable[int]) -> None:
+        """Behind a lossless last cut no patch has a state, so that no grid can be filled."""
+        last = len(self.blocks) - 1
+        block = self.blocks[last]
+        if last in take and isinstance(block, Cutting) and block.rows is not None:
+            raise UnsupportedModelError(
+                f"block {last} leaves prefix tokens alone (a lossless last cut), so its "
+                "intermediate is no grid: ask for other indices or output_fmt='NLC', or "
+                "apply a schedule whose last block keeps patches"
+            )
 
     def grid_of(self, x: Tensor) -> tuple[int, int]:
         """Rows and columns of patches that images have, (batch, channels, height, width)."""

@@ -39,7 +39,7 @@ def refuse_padded(blocks: nn.Module) -> None:
         UnsupportedModelError: a block averages what it drops, or drops in a fixed order.
     """
     cuts = [block.pruning_cut for block in blocks.children() if isinstance(block, Cutting)]
-    if any(cut.score == "random" for cut in cuts):
+    if any(cut.score == "random" and cut.rows is None for cut in cuts):
         raise UnsupportedModelError(
             "score is 'random', one order for all images, and these come with padding at "
             "different places: apply with another score"

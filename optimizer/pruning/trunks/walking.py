@@ -115,11 +115,16 @@ class CutTrunk:
         decisions: tuple[Decision, ...] = ()
         for index, block in enumerate(self.blocks[:stop]):
             sides = beside.of_block(index, cutting=isinstance(block, Cutting))
+            if isinstance(block, Cutting) and block.pruning_cut.proportional:
+                sides = _weighed(sides, trail.log_sizes(prefix=self.prefix).to(x.dtype))
             x, decision = self.step(block, x, sides, trail, fill)
             if decision is not None:
-                averaged, placed = block.pruning_cut.average, beside.placed
-                trail = trail.after(decision, averaged=averaged, placed=placed)
-                beside, decisions = beside.follow(trail), (*decisions, decision)
+                cut = block.pruning_cut
+                stood_for = cut.represented + cut.lost if cut.average else 0
+                trail = trail.after(decision, averaged=cut.average, represented=stood_for)
+                decisions = (*decisions, decision)
+                if index + 1 < len(self.blocks):  # nobody asks for it behind the last
+                    beside = beside.follow(trail)
             yield Walk(x, decisions, trail, self.prefix)
 
     def sizes_at_start(self, beside: Beside) -> Tensor | None:  # noqa: ARG002
@@ -142,6 +147,12 @@ class CutTrunk:
             again: tuple[Tensor, Decision | None] = checkpoint(run, x, use_reentrant=False)
             return again
         return run(x)
+
+
+def _weighed(sides: dict[str, Any], logs: Tensor) -> dict[str, Any]:
+    """What goes beside the tokens, with their sizes added to the mask if there is one."""
+    mask = sides.get("mask")
+    return sides | {"mask": logs if mask is None else mask + logs}
 
 
 def refuse_mask(given: bool) -> None:

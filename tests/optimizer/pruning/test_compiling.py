@@ -75,6 +75,17 @@ def test_what_goes_with_the_tokens_exports(name: str, dropped: str) -> None:
     assert not [node for node in program.graph.nodes if "scatter" in str(node.target)]
 
 
+@pytest.mark.parametrize("name", ["beit_base_patch16_224", "vit_srelpos_small_patch16_224"])
+def test_biases_export_with_any_batch(name: str) -> None:
+    """How many images there are is built into no gather of theirs."""
+    model, batch = small(name), images(2, size=size_of(name))
+    apply(model, small_losing(model, batch, 3, 5, 0), "cls", "average")
+    dim = torch.export.Dim("batch")
+    program = torch.export.export(model, (batch,), dynamic_shapes=({0: dim},))
+    more = images(3, size=size_of(name))
+    torch.testing.assert_close(program.module()(more), logits(model, more))
+
+
 # Newer torch warns that it prefers its other ways.
 @pytest.mark.filterwarnings(
     "ignore::torch.jit.TracerWarning", "ignore::DeprecationWarning", "ignore::FutureWarning"

@@ -9,6 +9,8 @@ import timm
 import torch
 from torch import Tensor
 
+from latmodel.architectures import reads_prefix_only
+from optimizer.errors import UnsupportedModelError
 from optimizer.pruning import apply, trace, undo
 from optimizer.schedule import Schedule
 
@@ -62,13 +64,18 @@ def test_odd_options_are_cut_exactly(name: str, monkeypatch: pytest.MonkeyPatch)
 
 
 def check_laws(model: Any, batch: Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Bits at full counts, exact counts, the masking oracle, an undo that leaves no trace."""
+    """Bits at full counts, exact counts, the masking oracle, an undo that leaves no trace.
+
+    And logits to rounding where the last block keeps all that the head reads.
+    """
     before, parts, keys = logits(model, batch), anatomy(model), list(model.state_dict())
     full, prefix = full_counts(model, batch)
 
     apply(model, Schedule((full,) * DEPTH, full, prefix))
     assert torch.equal(before, logits(model, batch))
     undo(model)
+    if reads_prefix_only(model):
+        check_ending(model, batch, Schedule((full, full, prefix), full, prefix), before)
 
     schedule = Schedule((full - 3, full - 8, full - 8), full, prefix)
     apply(model, schedule, "cls", "drop")
@@ -84,3 +91,16 @@ def check_laws(model: Any, batch: Tensor, monkeypatch: pytest.MonkeyPatch) -> No
     dense = Hiding(model, visible_keys(remaining, schedule)).last_block(batch, monkeypatch)
     wanted = kept_of(dense, remaining[-1], schedule)
     assert (tokens - wanted).norm() < 1e-4 * wanted.norm()
+
+
+def check_ending(model: Any, batch: Tensor, schedule: Schedule, before: Tensor) -> None:
+    """The law of the lossless last cut; blocks that run all at once refuse it."""
+    if "Parallel" in type(model.blocks[-1]).__name__:
+        with pytest.raises(UnsupportedModelError, match="cannot be run for these alone"):
+            apply(model, schedule)
+        return
+    apply(model, schedule)
+    assert executed(model, batch)[0] == schedule.tokens
+    assert (logits(model, batch) - before).norm() < 1e-5 * before.norm()
+    assert trace(model, batch)[-1].shape == (len(batch), 0)
+    undo(model)

@@ -22,6 +22,7 @@ from .tiny import logits
 MODELS: dict[str, dict[str, Any]] = {
     "naflexvit_base_patch16_map": {},
     "naflexvit_base_patch16_siglip": {},
+    "naflexvit_base_patch16_gap": {},
     "naflexvit_base_patch16_par_gap": {"rope_type": "axial", "attn_type": "rope"},
     "naflexvit_base_patch16_parfac_gap": {"rope_type": "mixed", "attn_type": "rope"},
     "gemma4_vit_167m": {},
@@ -143,3 +144,9 @@ def test_what_has_no_single_shape_is_refused() -> None:
         model.forward_intermediates(batch, output_fmt="NCHW")
     tokens = model.forward_intermediates(batch, output_fmt="NLC", intermediates_only=True)
     assert [entry.shape[1] for entry in tokens] == [18, 18, 14]
+
+
+def test_padding_that_is_kept_is_merged_into_nothing() -> None:
+    """More tokens are kept than some images have patches: none of them divides by zero."""
+    model = cut("naflexvit_base_patch16_gap", "cls", "merge", 4, 4, 2)
+    assert logits(model, patches()).isfinite().all()

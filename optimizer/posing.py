@@ -1,0 +1,210 @@
+"""From a latency table to the solver's problem, and from its solution to a schedule."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from optimizer.errors import ProblemError
+from optimizer.problem import Problem
+from optimizer.schedule import Schedule
+from optimizer.solution import Solution, Status
+from optimizer.solving import Solver, solve
+from optimizer.value import kept_tokens
+
+if TYPE_CHECKING:
+    from latmodel.table import Int64, LatencyTable
+    from latmodel.workload import Workload
+
+__all__ = ["Posed", "pose", "pose_endings", "problem_for", "solve_better"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Posed:
+    """A problem and how its solutions are read.
+
+    Attributes:
+        problem: one row per block that decides.
+        workload: what is cut.
+        lossless_last: the last block decides nothing: it keeps the prefix alone.
+    """
+
+    problem: Problem
+    workload: Workload
+    lossless_last: bool
+
+    def schedule_of(self, solution: Solution) -> Schedule:
+        """The counts of every block."""
+        prefix = self.workload.prefix
+        last = (prefix,) if self.lossless_last else ()
+        return Schedule((*solution.tokens, *last), full=self.workload.tokens, prefix=prefix)
+
+
+def pose(
+    table: LatencyTable,
+    workload: Workload,
+    *,
+    budget_ns: int,
+    lossless_last: bool = False,
+    value: Int64 | None = None,
+    earliest_cut: int | None = None,
+    max_cuts: int | None = None,
+    least_count: int | None = None,
+    multiple_of: int = 1,
+) -> Posed:
+    """What to maximise within the budget, and how to read the answer.
+
+    A lossless last cut is no decision, so the last block has no row. What it costs at each
+    count that reaches it is part of the row before, its MLP of `fixed_ns`; and it keeps all
+    that reaches it, so that row counts twice. `max_cuts`, `least_count` and `multiple_of`
+    do not bind it.
+
+    Args:
+        table: what every block costs at every count.
+        workload: what is cut.
+        budget_ns: the whole model's latency at most.
+        lossless_last: whether the schedule ends in the lossless last cut.
+        value: shape (depth, C), what keeping each count through each block is worth; None
+            counts tokens.
+        earliest_cut: as in `optimizer.optimize`, as are the others.
+        max_cuts: likewise.
+        least_count: likewise.
+        multiple_of: likewise.
+
+    Raises:
+        ProblemError: a constraint is out of range, or the model has no lossless last cut.
+    """
+    least = _least_count(workload, least_count)
+    if earliest_cut is not None and earliest_cut >= table.depth:
+        raise ProblemError(
+            f"earliest_cut is {earliest_cut}: {workload.model} has blocks 0 to "
+            f"{table.depth - 1}"
+        )
+    value = kept_tokens(table.counts, table.depth) if value is None else value
+    segment_ns, cut_ns, fixed_ns = table.segment_ns, table.cut_ns, table.fixed_ns
+    if lossless_last:
+        ending = table.ending
+        if ending is None:
+            raise ProblemError(_no_ending(workload))
+        segment_ns = np.vstack((segment_ns[:-2], ending.segment_ns))
+        value = np.vstack((value[:-2], value[-2:].sum(axis=0)))
+        cut_ns, fixed_ns = cut_ns[:-1], fixed_ns + ending.mlp_ns
+    problem = Problem(
+        counts=table.counts,
+        value=value,
+        segment_ns=segment_ns,
+        cut_ns=cut_ns,
+        fixed_ns=fixed_ns,
+        budget_ns=budget_ns,
+        earliest_cut=table.depth // 4 if earliest_cut is None else earliest_cut,
+        max_cuts=max_cuts,
+        least_count=least,
+        multiple_of=multiple_of,
+    )
+    return Posed(problem, workload, lossless_last)
+
+
+def pose_endings(
+    table: LatencyTable, workload: Workload, *, lossless_last: bool | None, **constraints: Any
+) -> tuple[Posed, ...]:
+    """Each ending that may be chosen, the lossless one first.
+
+    Args:
+        table: as in `pose`, as is the workload.
+        workload: likewise.
+        lossless_last: True for that ending alone, False for the other; None for both, where
+            there are both.
+        constraints: the other arguments of `pose`.
+
+    Raises:
+        ProblemError: as `pose`.
+    """
+    endings = (True, False) if lossless_last is None else (lossless_last,)
+    if lossless_last is None and table.ending is None:
+        endings = (False,)
+    return tuple(pose(table, workload, lossless_last=one, **constraints) for one in endings)
+
+
+def problem_for(
+    table: LatencyTable,
+    workload: Workload,
+    *,
+    budget_ns: int,
+    earliest_cut: int | None = None,
+    max_cuts: int | None = None,
+    least_count: int | None = None,
+    multiple_of: int = 1,
+) -> Problem:
+    """The problem in which every block decides; arguments as in `optimize`.
+
+    Raises:
+        ProblemError: a constraint is out of range.
+    """
+    return pose(
+        table,
+        workload,
+        budget_ns=budget_ns,
+        earliest_cut=earliest_cut,
+        max_cuts=max_cuts,
+        least_count=least_count,
+        multiple_of=multiple_of,
+    ).problem
+
+
+def solve_better(
+    posed: tuple[Posed, ...], *, solver: Solver, budget_ns: int | None = None
+) -> tuple[Posed, Solution]:
+    """The best solution of several endings of one model.
+
+    That is one within the budget before one beyond it, then greater value, then lower
+    latency, then the ending that is named first; where none is within the budget, the
+    fastest. The lossless ending is worth no less at equal counts before it, and mostly
+    faster; but a table may fall where counts rise, so both are asked. What is proved is
+    proved of all: an ending that a time limit stopped short of its bound leaves it open.
+
+    Args:
+        posed: one or more, of the same model.
+        solver: any function in `optimizer.solvers`.
+        budget_ns: another budget than theirs.
+    """
+    answers = []
+    for each in posed:
+        problem = each.problem
+        asked = problem if budget_ns is None else problem.with_budget(budget_ns)
+        answers.append((each, solve(asked, solver=solver)))
+    chosen, solution = max(answers, key=lambda answer: _rank(answer[1]))
+    if solution.status not in (Status.OPTIMAL, Status.TIME_LIMIT):
+        return chosen, solution  # what claims no optimum has none to lose
+    feasible = [s for _, s in answers if not s.status.over_budget]
+    bound = max(each.bound for each in feasible)
+    status = solution.status if bound <= solution.value else Status.TIME_LIMIT
+    return chosen, replace(solution, status=status, bound=bound)
+
+
+def _rank(solution: Solution) -> tuple[bool, int, int]:
+    within = not solution.status.over_budget
+    return within, solution.value if within else 0, -solution.latency_ns
+
+
+def _least_count(workload: Workload, asked: int | None) -> int:
+    smallest = workload.prefix + 1
+    if asked is not None and asked < smallest:
+        raise ProblemError(
+            f"least_count is {asked}: {workload.model} has {workload.prefix} prefix "
+            f"tokens that are never dropped, so it must be {smallest} or more"
+        )
+    return smallest if asked is None else asked
+
+
+def _no_ending(workload: Workload) -> str:
+    reason = (
+        "its head reads more than prefix tokens"
+        if not workload.prefix_head
+        else "there is no block before its last"
+    )
+    return (
+        f"lossless_last is True: {workload.model} has no lossless last cut, since {reason}; "
+        "leave it out"
+    )
