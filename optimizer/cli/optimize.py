@@ -14,12 +14,15 @@ from latmodel.stretches import MODES
 from latmodel.workload import DTYPES
 from optimizer import optimizing
 from optimizer.budget import Budget
+from optimizer.cli.exporting import export_options, export_plan, require_exportable
 from optimizer.plan import DROPPED, SCORES, Plan
 from optimizer.reporting import plan_lines, verification_lines
+from optimizer.reporting_exports import export_lines
 from optimizer.saving import read_plan, write_plan
 from optimizer.solution import Status
 
 if TYPE_CHECKING:
+    from optimizer.exporting import Export
     from optimizer.verifying import Verification
 
 __all__ = ["optimize"]
@@ -62,6 +65,7 @@ _QUESTION = (
 @click.option("--verify", is_flag=True, help="Cut the model, run it here and time it.")
 @click.option("--rounds", type=click.IntRange(min=2), default=30, show_default=True)
 @click.option("--device", help="For --verify: cpu or cuda. [default: cuda if there is one]")
+@export_options
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.version_option(package_name="token-budget")
 @click.pass_context
@@ -74,6 +78,9 @@ def optimize(
     verify: bool,
     rounds: int,
     device: str | None,
+    export: Path | None,
+    export_runtime: str | None,
+    any_batch: bool,
     as_json: bool,
     **question: Any,  # the options of `_QUESTION`, each checked by click
 ) -> int:
@@ -82,14 +89,22 @@ def optimize(
     """  # noqa: D205 (click prints this as one paragraph)
     if out is not None:
         require_target(out)
+    require_exportable(export, runtime=export_runtime, any_batch=any_batch)
     plan = _read(ctx, schedule) if schedule is not None else _solve(**question)
     feasible = plan.status is not Status.INFEASIBLE
     found = _verify(plan, rounds, device) if verify and feasible else None
     if verify and not feasible:
         click.echo("not verified: no schedule meets the budget", err=True)
+    exported = None
+    if export is not None and feasible:
+        exported = export_plan(
+            plan, export, runtime=export_runtime, any_batch=any_batch, rounds=rounds
+        )
+    elif export is not None:
+        click.echo("not exported: no schedule meets the budget", err=True)
     if out is not None:
         write_plan(out, plan)
-    _print(plan, found, as_json)
+    _print(plan, found, exported, as_json)
     return 0 if feasible else _ACT_ON_IT
 
 
@@ -140,17 +155,24 @@ def _verify(plan: Plan, rounds: int, device: str | None) -> Verification:
         )
 
 
-def _print(plan: Plan, found: Verification | None, as_json: bool) -> None:
+def _print(
+    plan: Plan, found: Verification | None, exported: Export | None, as_json: bool
+) -> None:
     if as_json:
         values = plan.to_dict()
         if found is not None:
             values["verification"] = found.to_dict()
+        if exported is not None:
+            values["export"] = exported.to_dict()
         click.echo(json.dumps(values, indent=2))
         return
     for line in plan_lines(plan):
         click.echo(line)
     if found is not None:
         for line in verification_lines(found):
+            click.echo(line)
+    if exported is not None:
+        for line in export_lines(exported):
             click.echo(line)
     for warning in plan.warnings:
         click.echo(f"warning: {warning}", err=True)
