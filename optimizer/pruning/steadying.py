@@ -28,9 +28,9 @@ what the activations of a deep model gather of it."""
 _COPIES = 8
 """Changed copies of an image, all of which must lead to the same decisions."""
 
-_TIE = 1e-30
-"""Scores no further apart, as a fraction of the largest, count as equal: some runtimes take
-numbers as small for 0."""
+_TIE = 2e-6
+"""Scores no further apart, as a fraction of themselves, count as equal: 16 times the rounding
+of float32, since a score may be a sum in which what images change is the smallest part."""
 
 _TRIES = 64
 """Images tried for each that is wanted, at most."""
@@ -85,7 +85,7 @@ def _steady(model: nn.Module, image: Tensor, generator: torch.Generator) -> bool
     noise = torch.randn(_COPIES, *image.shape, generator=generator, device="cpu")
     changed = torch.cat([image.unsqueeze(0), image * (1 + NOISE * noise)])
     for decision, gap in choices(model, changed).values():
-        # Equal scores stay equal: which is kept is then up to how a runtime sorts.
+        # Equal scores stay equal: which is kept is then up to how a runtime adds and sorts.
         if gap is not None and not bool((gap > _TIE).all()):
             return False
         for rows in (decision.kept, decision.target):

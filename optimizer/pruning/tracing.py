@@ -53,13 +53,18 @@ def trace(model: nn.Module, images: Any) -> tuple[Tensor, ...]:
     return tuple(after)
 
 
+_NOTHING = 1e-30
+"""A score below this fraction of the largest is next to nothing."""
+
+
 class Choice(NamedTuple):
     """One cut's decision, and what it rests on.
 
     Attributes:
         decision: for each image of the batch.
         gap: by how much the lowest score kept is above the highest not kept, as a fraction
-            of the largest, (batch,); None where nothing is scored.
+            of itself, (batch,); 0 where it is next to nothing beside the largest, since some
+            runtimes take such numbers for 0; None where nothing is scored.
     """
 
     decision: Decision
@@ -103,4 +108,6 @@ def _gap(scores: Tensor, kept: int) -> Tensor:
     falling = scores.sort(dim=1, descending=True).values
     if not 0 < kept < falling.shape[1]:
         return torch.full_like(falling[:, 0], torch.inf)
-    return (falling[:, kept - 1] - falling[:, kept]) / scores.abs().amax(dim=1)
+    last, next_one = falling[:, kept - 1], falling[:, kept]
+    nothing = last.abs() <= _NOTHING * scores.abs().amax(dim=1)
+    return ((last - next_one) / last.abs()).masked_fill(nothing, 0.0)
