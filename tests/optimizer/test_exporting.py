@@ -39,7 +39,9 @@ def test_a_plan_is_written_compared_and_timed(plan: Plan, tmp_path: Path) -> Non
     torch.manual_seed(0)
     model = timm.create_model("test_vit").eval()
     images = torch.randn(1, 3, 160, 160)
-    before, rounds, steps = model(images), [], []
+    before = model(images)
+    rounds: list[int] = []
+    steps: list[str] = []
     path = tmp_path / "model.onnx"
     found = export(
         plan,
