@@ -23,8 +23,9 @@ UNEXPORTABLE: dict[str, str] = {
 """timm's classes that can be cut and not be written as an ONNX file, and why."""
 
 UNFUSED: dict[str, str] = {
-    "Beit": "its bias is a view that torch's exporter cannot give to fused attention",
-    "VisionTransformerRelPos": "as Beit's",
+    "Beit": "where fused attention has a bias that is learned, and gradients are on, torch's "
+    "exporter takes it apart into another memory layout than the view that follows it has",
+    "VisionTransformerRelPos": "as Beit",
 }
 """timm's classes whose attention is exported as products and a softmax, and why."""
 
