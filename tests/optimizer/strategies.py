@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import cycle, islice
+
 import numpy as np
 from hypothesis import strategies as st
 
 from optimizer.problem import Problem
+from optimizer.solvers.exhaustive import every_schedule
 
 __all__ = ["problems", "schedules"]
 
@@ -25,7 +29,7 @@ def problems(draw: st.DrawFn, *, depths: int = 4, options: int = 5) -> Problem:
     kept = np.tile(np.array(counts, dtype=np.int64), (depth, 1))
     segments = table(0, 20)
     fixed = draw(st.integers(0, 9))
-    return Problem(
+    problem = Problem(
         counts=np.array(counts),
         value=kept if draw(st.booleans()) else table(-4, 12),
         segment_ns=segments,
@@ -37,7 +41,27 @@ def problems(draw: st.DrawFn, *, depths: int = 4, options: int = 5) -> Problem:
         max_cuts=draw(st.none() | st.integers(0, depth)),
         least_count=draw(st.integers(1, counts[-1])),
         multiple_of=draw(st.integers(1, 3)),
+        cut_blocks=draw(st.none() | _ascending(range(depth))),
+        largest_drop=draw(st.none() | st.integers(1, 24)),
     )
+    latest = draw(st.none() | st.integers(0, depth))
+    if latest is not None and latest >= problem.earliest_cut:
+        problem = replace(problem, latest_cut=latest)
+    return _pinned(draw, problem)
+
+
+def _ascending(choices: range) -> st.SearchStrategy[tuple[int, ...]]:
+    return st.sets(st.sampled_from(choices)).map(lambda chosen: tuple(sorted(chosen)))
+
+
+def _pinned(draw: st.DrawFn, problem: Problem) -> Problem:
+    """Pins that a schedule of the problem obeys, so that they contradict nothing."""
+    blocks = draw(st.just(()) | _ascending(range(problem.depth)))
+    if not blocks:
+        return problem
+    start = draw(st.integers(0, 200))
+    tokens = next(islice(cycle(every_schedule(problem)), start, None))
+    return replace(problem, pinned=tuple((block, tokens[block]) for block in blocks))
 
 
 @st.composite
