@@ -37,6 +37,10 @@ _FINE = (
 """The prices beside the best one, in percent of it: more of them leave fewer ends, and cost
 more each. Coarse is faster on easy problems, fine on hard ones."""
 
+_FEW = 500
+"""So few ends are compared at all prices in one go; of more, price by price, what falls
+short at one price is left out at the next."""
+
 _LARGEST = 1 << 25
 """Numbers that the starts may hold: 256 MB."""
 
@@ -75,13 +79,13 @@ class BlockBounds:
             latency_ns: shape (L,), of each end.
             first: the first price to look at.
         """
-        if len(state) <= 256:  # few: all prices in one go
-            priced = self.scale[first:, None] * value - self.price[first:, None] * latency_ns
-            return np.flatnonzero((priced >= least[first:, state]).all(axis=0))
         left = np.arange(len(state))
         for row in range(first, len(self.scale)):
-            priced = self.priced(row, value, latency_ns)
-            good = priced >= least[row][state]
+            if len(left) <= _FEW:
+                rest = slice(row, None)
+                priced = self.scale[rest, None] * value - self.price[rest, None] * latency_ns
+                return left[(priced >= least[rest, state]).all(axis=0)]
+            good = self.priced(row, value, latency_ns) >= least[row][state]
             if not good.all():
                 left, state = left[good], state[good]
                 value, latency_ns = value[good], latency_ns[good]

@@ -26,6 +26,9 @@ _PAIRS = 1 << 18
 """Ends put behind starts in one go: what bounds memory, and the time between two looks at
 the clock."""
 
+_PER_LABEL = 15
+"""Looking at so many pairs of a start and an end takes as long as growing one label."""
+
 
 class Crowded(Exception):  # noqa: N818 (no error: a smaller step or better bounds follow)
     """More labels than were worth growing."""
@@ -48,7 +51,7 @@ def grow(
         schedules, in rising latency and value. None where there is none.
 
     Raises:
-        Crowded: there are more labels than `most`.
+        Crowded: there are more labels than `most`, or far too many to choose them from.
         OutOfTime: the clock stopped the search.
     """
     layers = layers_of(problem)[0]
@@ -60,7 +63,7 @@ def grow(
         block = bounds.before(i, aim)
         parts = [_kept(problem, block, grown[-1], i)]
         if problem.may_drop[i]:
-            parts += _cut(problem, block, bounds.highest, grown[-1], i, clock)
+            parts += _cut(problem, block, bounds.highest, grown[-1], i, clock, most)
         grown.append(unbeaten(joined(parts)))
         total += len(grown[-1])
         if not len(grown[-1]):
@@ -104,6 +107,7 @@ def _cut(
     after: Labels,
     i: int,
     clock: Clock,
+    most: int | None,
 ) -> Iterator[Labels]:
     """Block ``i`` cuts to the count that goes on; by the states it may come from."""
     width, (layers, step) = len(problem.counts), layers_of(problem)
@@ -122,7 +126,7 @@ def _cut(
     layer = labels.state // width
     for found in range(layers):
         chosen = labels if layers == 1 else labels.at(np.flatnonzero(layer == found))
-        yield from _spread(block, highest, chosen, found, clock)
+        yield from _spread(block, highest, chosen, found, clock, most)
 
 
 def _spread(
@@ -131,6 +135,7 @@ def _spread(
     labels: Labels,
     layer: int,
     clock: Clock,
+    most: int | None,
 ) -> Iterator[Labels]:
     """Each label that begins with a cut, once for every hopeful state above it."""
     if not len(labels):
@@ -143,6 +148,8 @@ def _spread(
     counts = np.searchsorted(falling, -least, side="right")
     counts[: int(labels.column.min()) + 1] = 0
     alive = np.flatnonzero(counts)
+    if most is not None and counts.sum() > _PER_LABEL * most:
+        raise Crowded
     for some in np.split(alive, _splits(counts[alive])):
         repeats = counts[some]
         above = np.repeat(some, repeats)

@@ -3,7 +3,7 @@
 1. `relaxing` puts a price on the nanosecond: a bound on the optimum, and a schedule.
 2. `bounding` tells, at many prices, which ends of schedules may still reach a value.
 3. `growing` grows those ends, block by block from the last, the beaten ones left out.
-4. Here the value aimed at comes down from the bound until a schedule reaches it.
+4. In `aiming` the value sought comes down from the bound until a schedule reaches it.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ import numpy as np
 
 from optimizer.problem import Problem
 from optimizer.solution import Solution, Status
-from optimizer.solvers.bounding import bounds_for
+from optimizer.solvers.aiming import Search
 from optimizer.solvers.clock import Clock, OutOfTime
-from optimizer.solvers.growing import Crowded, grow, tokens_of
+from optimizer.solvers.growing import tokens_of
 from optimizer.solvers.pricing import Path
 from optimizer.solvers.relaxing import Relaxation, relax
 
 __all__ = ["pareto"]
 
-_LABELS = 500
+_LABELS = 1_000
 """Labels that one search may grow before a smaller step is tried."""
 
 
@@ -62,36 +62,14 @@ def _pareto(problem: Problem, clock: Clock) -> Solution:
 
 
 def _search(problem: Problem, relaxation: Relaxation, clock: Clock) -> _Found:
-    """Seek the best schedule from the upper bound down.
-
-    All schedules worth the value aimed at or more survive the bounds, so the first aim that
-    finds one finds the best. An aim too high fails fast, since little survives, and proves
-    a bound; one too low would let too much survive, so that search is broken off and a
-    finer step, finer bounds or at last more labels are taken.
-    """
-    floor, upper = relaxation.incumbent.value, relaxation.upper
-    bounds, fine = bounds_for(problem, relaxation), False
+    """The best schedule, or what was in hand when the clock stopped the search."""
     most = _LABELS + problem.value.size // 10
-    failed, gap, crowded = -1, (upper - floor) // 32, upper - floor + 1
+    search = Search(problem, relaxation, gap=0, most=most)
+    search.gap = search.widest // 32
     try:
-        while True:
-            clock.look()
-            try:
-                grown = grow(problem, bounds, upper - gap, clock, most=most)
-            except Crowded:
-                if not fine:
-                    bounds, fine = bounds_for(problem, relaxation, fine=True), True
-                crowded = gap
-                if crowded - failed > 1 + max(failed, 0) // 8:
-                    gap = failed + (crowded - failed) // 2
-                else:
-                    most, crowded = 4 * most, upper - floor + 1
-                continue
-            if grown is not None:
-                last = np.array([len(grown[0]) - 1])
-                return _Found(tuple(tokens_of(problem, grown, last)[0].tolist()), None)
-            failed = gap
-            gap = min(gap + gap // (4 if fine else 1) + 1, failed + (crowded - failed + 1) // 2)
+        grown = search.run(clock)
     except OutOfTime:
         tokens = tuple(int(problem.counts[k]) for k in relaxation.incumbent.columns)
-        return _Found(tokens, upper - failed - 1)
+        return _Found(tokens, search.bound)
+    last = np.array([len(grown[0]) - 1])
+    return _Found(tuple(tokens_of(problem, grown, last)[0].tolist()), None)

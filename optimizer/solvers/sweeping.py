@@ -13,13 +13,13 @@ from collections.abc import Iterator
 import numpy as np
 
 from optimizer.problem import Int64, Problem
-from optimizer.solvers.bounding import bounds_for
+from optimizer.solvers.aiming import Search
 from optimizer.solvers.clock import Clock
-from optimizer.solvers.growing import Crowded, grow, tokens_of
+from optimizer.solvers.growing import tokens_of
 from optimizer.solvers.labels import Labels
 from optimizer.solvers.points import Points
 from optimizer.solvers.pricing import Path
-from optimizer.solvers.relaxing import Relaxation, relax
+from optimizer.solvers.relaxing import relax
 
 __all__ = ["swept"]
 
@@ -42,7 +42,9 @@ def swept(problem: Problem, low_ns: int) -> Iterator[Points]:
         relaxation = relax(problem)
         if isinstance(relaxation, Path):
             return
-        grown, reach = _stretch(problem, relaxation, reach)
+        most = _LABELS + problem.value.size // 10
+        search = Search(problem, relaxation, gap=2 * reach, most=most)
+        grown, reach = search.run(Clock(None)), max(search.gap, 1)
         latency = grown[0].latency_ns + problem.fixed_ns
         places = np.flatnonzero(latency >= low_ns)
         if len(places):
@@ -51,26 +53,6 @@ def swept(problem: Problem, low_ns: int) -> Iterator[Points]:
         if budget < max(low_ns, problem.fixed_ns):
             return
         problem = problem.with_budget(budget)
-
-
-def _stretch(problem: Problem, relaxation: Relaxation, reach: int) -> tuple[list[Labels], int]:
-    """The schedules that are worth most, as many as can be had without a crowd."""
-    floor, upper = relaxation.incumbent.value, relaxation.upper
-    bounds, most = bounds_for(problem, relaxation), _LABELS + problem.value.size // 10
-    failed, crowded = -1, upper - floor + 1
-    gap = min(2 * reach, upper - floor)
-    while True:
-        try:
-            grown = grow(problem, bounds, upper - gap, Clock(None), most=most)
-        except Crowded:
-            if gap - failed <= 1:
-                most *= 4
-            crowded, gap = gap, failed + max((gap - failed) // 2, 1)
-            continue
-        if grown is not None:
-            return grown, gap
-        failed = gap
-        gap = min(2 * gap + 1, failed + max((crowded - failed) // 2, 1))
 
 
 def _points(problem: Problem, grown: list[Labels], places: Int64) -> Points:

@@ -125,15 +125,28 @@ def rugged(seed: int) -> Problem:
     )
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(6))
 def test_a_crowd_of_labels_changes_nothing(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With hardly a label allowed at first every step and bound is refined on the way."""
+    """With few labels allowed at first every step and bound is refined on the way."""
     problem = rugged(seed)
-    easy = pareto(problem)
-    monkeypatch.setattr("optimizer.solvers.pareto._LABELS", -problem.value.size // 10 + 20)
-    assert pareto(problem) == easy
-    second = milp(problem)
+    easy, second = pareto(problem), milp(problem)
     assert (easy.status, easy.value) == (second.status, second.value)
+    for labels in (5, 20, 40, 80, 160, 320):
+        monkeypatch.setattr(
+            "optimizer.solvers.pareto._LABELS", labels - problem.value.size // 10
+        )
+        assert pareto(problem, time_limit_s=20) == easy
+
+
+@pytest.mark.parametrize("labels", [50, 100, 200, 400])
+def test_finer_bounds_do_away_with_a_crowd(
+    labels: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A gap too crowded for coarse bounds may be one that fails under fine ones."""
+    problem = staircase(8, 120, 11, share=0.6, earliest=0)
+    easy = pareto(problem)
+    monkeypatch.setattr("optimizer.solvers.pareto._LABELS", labels - problem.value.size // 10)
+    assert pareto(problem, time_limit_s=20) == easy
 
 
 def test_ends_are_spread_in_parts_when_they_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
