@@ -17,8 +17,8 @@ from optimizer.solvers.tabulating import entries, tabulated
 
 __all__ = ["Frontier", "frontier"]
 
-_TABLE = 1 << 24
-"""A table of so many entries, 128 MB, is filled faster than stretches are swept."""
+_TABLE = 1 << 26
+"""A table of so many entries, 512 MB, is filled faster than stretches are swept."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -87,7 +87,7 @@ class Search:
         if self._crowded - self.failed > 1 + max(self.failed, 0) // 8:
             self.gap = self.failed + (self._crowded - self.failed) // 2
         elif last:
-            self.most *= 4
+            self.most *= 2
             self._crowded = self.widest + 1
 
     def _widen(self) -> None:
@@ -95,5 +95,5 @@ class Search:
         self.failed = self.gap
         if self._crowded <= self.failed:  # finer bounds did away with that crowd
             self._crowded = self.widest + 1
-        step = 1 + self.failed // (4 if self._fine else 1)
+        step = 1 + self.failed // (8 if self._fine else 1)
         self.gap = self.failed + min(step, (self._crowded - self.failed + 1) // 2)
