@@ -54,6 +54,17 @@ def test_frontier_equals_trying_everything() -> None:
     holds()
 
 
+@pytest.mark.usefixtures("way")
+def test_ties_between_two_cuts_fall_to_the_later_one() -> None:
+    """(3, 1) and (2, 2) keep 4 at equal cost, and both cut at once; (3, 1) keeps more."""
+    counts = np.array([1, 2, 3, 9])
+    tables = np.tile(counts, (2, 1))
+    problem = Problem(counts, tables, tables, np.zeros((2, 4), dtype=np.int64), 0, 0)
+    found = frontier(problem).at(4)
+    assert found is not None
+    assert found.tokens == (3, 1)
+
+
 @given(problem=problems(), budget=st.integers(0, 100))
 @settings(max_examples=300, deadline=None)
 def test_frontier_answers_every_budget(problem: Problem, budget: int) -> None:
