@@ -8,7 +8,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from optimizer.solution import Solution, Status
 from optimizer.solvers.aiming import Search
 from optimizer.solvers.clock import Clock, OutOfTime
 from optimizer.solvers.growing import tokens_of
-from optimizer.solvers.pricing import Path
+from optimizer.solvers.pricing import Path, layers_of
 from optimizer.solvers.relaxing import Relaxation, relax
 
 __all__ = ["pareto"]
@@ -47,6 +48,13 @@ def pareto(problem: Problem, *, time_limit_s: float | None = None) -> Solution:
 
 def _pareto(problem: Problem, clock: Clock) -> Solution:
     columns = problem.allowed_only()
+    if columns.cut_limit > 1 and layers_of(columns)[0] > 1:
+        # The best of all schedules, if it has so few cuts, is the best of those with few; and
+        # without the limit there is one layer in place of many.
+        free = _pareto(replace(columns, max_cuts=None), clock)
+        cuts = sum(a != b for a, b in pairwise((problem.full, *free.tokens)))
+        if free.status is not Status.TIME_LIMIT and cuts <= columns.cut_limit:
+            return free
     relaxation = relax(columns)
     if isinstance(relaxation, Path):
         fastest = columns.with_budget(problem.fixed_ns + relaxation.latency_ns)
