@@ -8,8 +8,8 @@ from __future__ import annotations
 import sys
 
 import latmodel
+from optimizer.frontier import frontier
 from optimizer.optimizing import problem_for
-from optimizer.solvers.pareto import frontier
 
 
 def main(model: str, profile: str, batch: int = 8, rows: int = 12) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = [
     "BudgetError",
+    "ExportError",
     "InfeasibleError",
     "OptimizerError",
     "ProblemError",
@@ -44,3 +45,7 @@ class UnsupportedModelError(OptimizerError, TypeError):
 
 class VerificationError(OptimizerError, RuntimeError):
     """The counts that ran are not the counts that were planned."""
+
+
+class ExportError(OptimizerError, RuntimeError):
+    """A model that cannot be exported, or whose file does not answer as the model does."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import operator
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 
+from optimizer.constraining import check_constraints, whole_constraints
 from optimizer.errors import ProblemError
 
 __all__ = ["Int64", "Problem"]
@@ -38,10 +38,18 @@ class Problem:
         max_cuts: blocks that may drop tokens at most; None for no limit.
         least_count: tokens that every block keeps at least.
         multiple_of: every count but the full one is a multiple of this.
+        latest_cut: the last block that may drop tokens; None for the last there is.
+        cut_blocks: the only blocks that may drop tokens, ascending; None for any.
+        pinned: pairs (block, count), blocks ascending: exactly that count leaves that block.
+        largest_drop: tokens that one block drops at most; None for no limit.
+
+    All constraints hold at once: a block drops tokens only where none of them forbids it.
+    Whatever the budget, some schedule obeys them, or the problem is refused.
 
     Raises:
         ProblemError: shapes disagree, counts do not ascend, a number is no integer or
-            negative, sums could overflow, or a constraint is out of range.
+            negative, sums could overflow, a constraint is out of range, or the
+            constraints leave no schedule.
 
     >>> import numpy as np
     >>> problem = Problem(np.array([1, 2]), np.array([[1, 2]]), np.array([[10, 20]]),
@@ -60,6 +68,10 @@ class Problem:
     max_cuts: int | None = field(default=None, kw_only=True)
     least_count: int = field(default=1, kw_only=True)
     multiple_of: int = field(default=1, kw_only=True)
+    latest_cut: int | None = field(default=None, kw_only=True)
+    cut_blocks: tuple[int, ...] | None = field(default=None, kw_only=True)
+    pinned: tuple[tuple[int, int], ...] = field(default=(), kw_only=True)
+    largest_drop: int | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         for name in ("counts", "value", "segment_ns", "cut_ns"):
@@ -71,22 +83,9 @@ class Problem:
             array = given.astype(np.int64)
             array.setflags(write=False)
             object.__setattr__(self, name, array)
-        for name in ("fixed_ns", "budget_ns"):
-            object.__setattr__(self, name, self._whole(name))
-        for name in ("earliest_cut", "least_count", "multiple_of"):
-            object.__setattr__(self, name, self._whole(name))
-        if self.max_cuts is not None:
-            object.__setattr__(self, "max_cuts", self._whole("max_cuts"))
+        whole_constraints(self)
         self._check_arrays()
-        self._check_constraints()
-
-    def _whole(self, name: str) -> int:
-        try:
-            return operator.index(getattr(self, name))
-        except TypeError:
-            raise ProblemError(
-                f"{name} is {getattr(self, name)!r}: must be an integer"
-            ) from None
+        check_constraints(self)
 
     def _check_arrays(self) -> None:
         if self.counts.ndim != 1 or not self.counts.size or self.value.ndim != 2:
@@ -105,20 +104,6 @@ class Problem:
         if longest.sum() + self.fixed_ns >= _LIMIT or greatest.sum() >= _LIMIT:
             raise ProblemError("latencies or values sum to 2**60 or more: use a coarser unit")
 
-    def _check_constraints(self) -> None:
-        if self.budget_ns < 0:
-            raise ProblemError(f"budget_ns is {self.budget_ns}: must not be negative")
-        if self.earliest_cut < 0:
-            raise ProblemError(f"earliest_cut is {self.earliest_cut}: must be 0 or more")
-        if self.max_cuts is not None and self.max_cuts < 0:
-            raise ProblemError(f"max_cuts is {self.max_cuts}: must be 0 or more")
-        if not 1 <= self.least_count <= self.full:
-            raise ProblemError(
-                f"least_count is {self.least_count}: must be 1 to the full count ({self.full})"
-            )
-        if self.multiple_of < 1:
-            raise ProblemError(f"multiple_of is {self.multiple_of}: must be 1 or more")
-
     @property
     def depth(self) -> int:
         """Transformer blocks."""
@@ -130,9 +115,20 @@ class Problem:
         return int(self.counts[-1])
 
     @property
+    def may_drop(self) -> npt.NDArray[np.bool_]:
+        """Shape (depth,): the blocks that may drop tokens."""
+        blocks = np.arange(self.depth)
+        good: npt.NDArray[np.bool_] = blocks >= self.earliest_cut
+        if self.latest_cut is not None:
+            good &= blocks <= self.latest_cut
+        if self.cut_blocks is not None:
+            good &= np.isin(blocks, self.cut_blocks)
+        return good
+
+    @property
     def cut_limit(self) -> int:
         """Blocks that may drop tokens at most: a limit that always binds."""
-        most = max(self.depth - self.earliest_cut, 0)
+        most = int(self.may_drop.sum())
         return most if self.max_cuts is None else min(self.max_cuts, most)
 
     @property
@@ -143,6 +139,23 @@ class Problem:
         )
         good[-1] = True
         return good
+
+    @property
+    def may_leave(self) -> npt.NDArray[np.bool_]:
+        """Shape (depth, C): the counts that may leave a block, by `allowed` and `pinned`."""
+        good = np.tile(self.allowed, (self.depth, 1))
+        for block, count in self.pinned:
+            good[block] &= self.counts == count
+        return good
+
+    @property
+    def highest_before(self) -> Int64:
+        """Shape (C,): the last column that one cut may come from, to each."""
+        if self.largest_drop is None:
+            return np.full(len(self.counts), len(self.counts) - 1, dtype=np.int64)
+        # No drop is larger than the full count, and the sum must not overflow.
+        most = self.counts + min(self.largest_drop, self.full)
+        return (np.searchsorted(self.counts, most, side="right") - 1).astype(np.int64)
 
     def allowed_only(self) -> Problem:
         """The same problem without the columns that no schedule may use."""

@@ -46,3 +46,8 @@ class Solution:
     value: int
     latency_ns: int
     bound: int
+
+    @property
+    def gap(self) -> int:
+        """How much more value a better schedule could have at most; 0 where OPTIMAL."""
+        return self.bound - self.value

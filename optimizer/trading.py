@@ -10,10 +10,10 @@ from latmodel.catalogue import read_profile
 from latmodel.profile import DeviceProfile
 from optimizer.baselines.fitting import non_dominated
 from optimizer.baselines.shapes import CONSTANT_DROP, EQUAL_RATIOS, ONE_CUT, Shape
+from optimizer.frontier import frontier
 from optimizer.optimizing import provenance_of, workload_of
 from optimizer.posing import Posed, pose_endings
 from optimizer.solution import Solution
-from optimizer.solvers.pareto import frontier
 from optimizer.tradeoff import Rival, Tradeoff, TradeoffPoint
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from optimizer.pruning import apply
 from optimizer.pruning.trunks.registry import trunk_of
 from optimizer.pruning.twinning import twin
 
-__all__ = ["Verification", "executed_counts", "image_shape", "verify"]
+__all__ = ["Verification", "executed_counts", "image_shape", "steady_rounds", "verify"]
 
 _PATIENCE = 4
 """Times as many rounds as asked for, at most, where something else takes the processor."""
@@ -182,7 +182,7 @@ def verify(
                 f"planned {plan.schedule.tokens} but {executed} ran: this is a defect, please "
                 "report it with the schedule file"
             )
-        samples = _steady_rounds(
+        samples = steady_rounds(
             {"dense": lambda: dense(images), "pruned": lambda: pruned(images)},
             place,
             rounds,
@@ -201,7 +201,7 @@ def verify(
     )
 
 
-def _steady_rounds(
+def steady_rounds(
     calls: dict[str, Callable[[], object]],
     place: torch.device,
     rounds: int,
@@ -226,7 +226,9 @@ def image_shape(model: Any) -> tuple[int, int, int]:
     if getattr(embed, "img_size", None) is None:  # it takes images of any size
         channels, height, width = model.pretrained_cfg["input_size"]
     else:
-        channels, (height, width) = embed.proj.in_channels, embed.img_size
+        # The first convolution's: a stem may stand before the projection.
+        first = next(part for part in embed.modules() if isinstance(part, nn.Conv2d))
+        channels, (height, width) = first.in_channels, embed.img_size
     return channels, height, width
 
 

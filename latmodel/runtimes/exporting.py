@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,7 +40,8 @@ def write_onnx(
     *,
     most: int | None = None,
     opset: int | None = None,
-    beside: bool = True,
+    beside: bool | None = True,
+    any_batch: bool = False,
 ) -> None:
     """Write a module as an ONNX file, whose inputs are named in0, in1 and so on.
 
@@ -50,7 +52,10 @@ def write_onnx(
         most: tokens at most, if the file is to take any count from 1 on; dimension 1 of the
             only input. By default all shapes are static.
         opset: of the file; by default torch's.
-        beside: put the weights into a second file beside it.
+        beside: put the weights into a second file beside it; None to do so where they are
+            over a gigabyte.
+        any_batch: the file is to take any number of images from 1 on; dimension 0 of every
+            input, 2 or more in the examples.
 
     Raises:
         MeasurementError: torch is too old.
@@ -61,20 +66,42 @@ def write_onnx(
             f"torch is {torch.__version__}: exporting to another runtime needs "
             f"{'.'.join(map(str, _OLDEST))} or newer; try the runtime torch-eager"
         )
-    program = torch.onnx.export(
-        _export(module, inputs, most),
-        input_names=[f"in{i}" for i in range(len(inputs))],
-        dynamo=True,
-        opset_version=opset,
-        verbose=False,
-    )
+    if beside is None:
+        beside = _weight_bytes(module) > _SINGLE_FILE
+    with _quiet_folding():
+        program = torch.onnx.export(
+            _export(module, inputs, most, any_batch=any_batch),
+            input_names=[f"in{i}" for i in range(len(inputs))],
+            dynamo=True,
+            opset_version=opset,
+            verbose=False,
+        )
     assert program is not None  # noqa: S101 (it is None only without dynamo)
     program.save(path, external_data=beside)
 
 
+def _weight_bytes(module: nn.Module) -> int:
+    return sum(p.numel() * p.element_size() for p in module.parameters())
+
+
+@contextmanager
+def _quiet_folding() -> Iterator[None]:
+    """Without the exporter's warnings of what it does not fold, one for each such node."""
+    logger = logging.getLogger("onnxscript.optimizer._constant_folding")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
+
+
 def _export(
-    module: nn.Module, inputs: tuple[torch.Tensor, ...], most: int | None
+    module: nn.Module, inputs: tuple[torch.Tensor, ...], most: int | None, *, any_batch: bool
 ) -> ExportedProgram:
+    if any_batch:
+        batch = Dim("batch", min=1)
+        return torch.export.export(module, inputs, dynamic_shapes=({0: batch},) * len(inputs))
     if most is None:
         return torch.export.export(module, inputs)
     (tokens,) = inputs
@@ -139,14 +166,7 @@ class PartExporter:
         """
         require_target(path)
         made = self._part(part, count)
-        weights = sum(p.numel() * p.element_size() for p in made.module.parameters())
-        write_onnx(
-            made.module,
-            made.inputs,
-            path,
-            opset=_BOARD_OPSET,
-            beside=weights > _SINGLE_FILE,
-        )
+        write_onnx(made.module, made.inputs, path, opset=_BOARD_OPSET, beside=None)
 
     def _part(self, part: str, count: int) -> Part:
         if part in ("ends", "model"):

@@ -16,9 +16,33 @@ from latmodel.runtimes.exporting import onnx_file
 from latmodel.runtimes.module_timer import Call, ModuleTimer, Place
 from latmodel.runtimes.parts import Part
 
-__all__ = ["OnnxRuntime"]
+__all__ = ["FAILURES", "OnnxRuntime", "session_options"]
 
 _PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+
+FAILURES: tuple[type[Exception], ...] = (
+    RuntimeError,
+    state.Fail,
+    state.InvalidArgument,
+    state.InvalidGraph,
+    state.NotImplemented,
+    state.RuntimeException,
+)
+"""What ONNX Runtime raises where a file does not load or run."""
+
+
+def session_options(threads: int) -> Any:
+    """The settings of every session that is timed here.
+
+    Args:
+        threads: CPU threads; 0 for as many as ONNX Runtime chooses.
+    """
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    # Else the threads of the session that ran last keep spinning for a while, and take the
+    # processor from the session that is timed next.
+    options.add_session_config_entry("session.force_spinning_stop", "1")
+    return options
 
 
 class OnnxRuntime(ModuleTimer):
@@ -30,13 +54,7 @@ class OnnxRuntime(ModuleTimer):
     """
 
     runtime = "onnxruntime"
-    failures = (
-        RuntimeError,
-        state.Fail,
-        state.InvalidArgument,
-        state.NotImplemented,
-        state.RuntimeException,
-    )
+    failures = FAILURES
 
     def _find_place(self, device: str | None) -> Place:
         available = onnxruntime.get_available_providers()
@@ -104,11 +122,7 @@ class OnnxRuntime(ModuleTimer):
         return session
 
     def _load(self, part: Part) -> Any:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = self._threads
-        # Else the threads of the session that ran last keep spinning for a while, and take
-        # the processor from the session that is timed next.
-        options.add_session_config_entry("session.force_spinning_stop", "1")
+        options = session_options(self._threads)
         provider = _PROVIDERS[self._device.type]
         settings = {"device_id": self._device.index or 0} if self._place.driver else {}
         with onnx_file(part, most=self.workload.tokens) as path:

@@ -17,9 +17,35 @@ from latmodel.runtimes.exporting import onnx_file
 from latmodel.runtimes.module_timer import Call, ModuleTimer, Place
 from latmodel.runtimes.parts import Part
 
-__all__ = ["OpenVino"]
+__all__ = ["FAILURES", "OpenVino", "compile_settings", "require_precision"]
 
 _PRECISIONS = {"fp32": "f32", "fp16": "f16", "bf16": "bf16"}
+
+FAILURES: tuple[type[Exception], ...] = (RuntimeError, OpConversionFailure)
+"""What OpenVINO raises where a file does not load, compile or run."""
+
+
+def compile_settings(dtype: str) -> dict[str, Any]:
+    """The settings by which every model that is timed here is compiled, threads apart."""
+    return {
+        "PERFORMANCE_HINT": "LATENCY",
+        # Else a CPU that has bf16 would use it for fp32 as well.
+        "INFERENCE_PRECISION_HINT": _PRECISIONS[dtype],
+    }
+
+
+def require_precision(core: Any, dtype: str, *, name: str, processor: str) -> None:
+    """Refuse a dtype in which OpenVINO does not compute on a device.
+
+    Raises:
+        MeasurementError: naming those in which it does.
+    """
+    able = core.get_property(name, "OPTIMIZATION_CAPABILITIES")
+    known = [known for known in _PRECISIONS if known.upper() in able]
+    if dtype not in known:
+        raise MeasurementError(
+            f"dtype is {dtype!r}: OpenVINO computes in {', '.join(known)} on {processor}"
+        )
 
 
 class OpenVino(ModuleTimer):
@@ -35,7 +61,7 @@ class OpenVino(ModuleTimer):
     """
 
     runtime = "openvino"
-    failures = (RuntimeError, OpConversionFailure)
+    failures = FAILURES
 
     @cached_property
     def kept_bytes(self) -> int:  # type: ignore[override]
@@ -65,13 +91,8 @@ class OpenVino(ModuleTimer):
         return Place(processor=name, tensors=torch.device("cpu"), on_cpu=on_cpu)
 
     def _find_dtype(self, dtype: str) -> torch.dtype:
-        able = self._core.get_property(self._name, "OPTIMIZATION_CAPABILITIES")
-        known = [name for name in _PRECISIONS if name.upper() in able]
-        if dtype not in known:
-            raise MeasurementError(
-                f"dtype is {dtype!r}: OpenVINO computes in {', '.join(known)} on "
-                f"{self._place.processor}"
-            )
+        processor = self._place.processor
+        require_precision(self._core, dtype, name=self._name, processor=processor)
         # The precision is a setting of the compiler; the model is given in full.
         return torch.float32
 
@@ -86,11 +107,7 @@ class OpenVino(ModuleTimer):
         """Compile for these inputs' shapes, and set the inputs."""
         model = self._model(part).clone()
         model.reshape({i: list(tensor.shape) for i, tensor in enumerate(part.inputs)})
-        settings: dict[str, Any] = {
-            "PERFORMANCE_HINT": "LATENCY",
-            # Else a CPU that has bf16 would use it for fp32 as well.
-            "INFERENCE_PRECISION_HINT": _PRECISIONS[self.workload.dtype],
-        }
+        settings = compile_settings(self.workload.dtype)
         if self._place.on_cpu:
             settings["INFERENCE_NUM_THREADS"] = self._threads
         request = self._core.compile_model(model, self._name, settings).create_infer_request()

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from latmodel.workload import Workload
 
 __all__ = [
+    "Baseline",
     "Candidates",
     "constant_drop",
     "equal_ratios",
@@ -38,7 +39,7 @@ class Candidates:
     """The schedules of a shape that a problem's constraints allow, its budget aside.
 
     A count that the problem lacks becomes the nearest allowed one below; a schedule that
-    then still breaks a constraint is left out. The uncut model is always there.
+    then still breaks a constraint is left out.
 
     Attributes:
         tokens: shape (N, depth), by falling parameter.
@@ -55,7 +56,8 @@ class Candidates:
         """The schedules of `shape`.
 
         Raises:
-            ProblemError: the prefix leaves no patch.
+            ProblemError: the prefix leaves no patch, or no schedule of the shape obeys the
+                constraints.
         """
         if not 0 <= prefix < problem.full:
             raise ProblemError(
@@ -66,7 +68,13 @@ class Candidates:
         columns = problem.allowed_only()
         place = np.searchsorted(columns.counts, wanted, side="right") - 1
         place = place[(place >= 0).all(axis=1)]
-        return cls._summed(columns, place[_allowed(columns, place)])
+        place = place[_allowed(columns, place)]
+        if not len(place):
+            raise ProblemError(
+                f"no schedule of {shape.name} obeys the problem's constraints: lift those "
+                "that are not the method's own"
+            )
+        return cls._summed(columns, place)
 
     @classmethod
     def _summed(cls, problem: Problem, place: Int64) -> Candidates:
@@ -88,10 +96,15 @@ def _drops(problem: Problem, place: Int64) -> _Bools:
 
 
 def _allowed(problem: Problem, place: Int64) -> _Bools:
-    """Which schedules cut only where, and as often as, the problem allows."""
-    drops = _drops(problem, place)
-    early = drops[:, : problem.earliest_cut].any(axis=1)
-    allowed: _Bools = ~early & (drops.sum(axis=1) <= problem.cut_limit)
+    """Which schedules obey every constraint but the budget."""
+    drops, blocks = _drops(problem, place), np.arange(problem.depth)
+    allowed: _Bools = drops.sum(axis=1) <= problem.cut_limit
+    allowed &= ~drops[:, ~problem.may_drop].any(axis=1)
+    allowed &= problem.may_leave[blocks, place].all(axis=1)
+    if problem.largest_drop is not None:
+        tokens = problem.counts[place]
+        falls = np.diff(tokens, axis=1, prepend=problem.full)
+        allowed &= (falls >= -problem.largest_drop).all(axis=1)
     return allowed
 
 
@@ -109,7 +122,7 @@ def fit_latency(problem: Problem, shape: Shape, *, prefix: int = 1) -> Solution:
         FIXED_RULE, or RULE_FAILED with the shape's fastest schedule.
 
     Raises:
-        ProblemError: the prefix leaves no patch.
+        ProblemError: as `Candidates.of`.
     """
     found = Candidates.of(problem, shape, prefix=prefix)
     within = np.flatnonzero(found.latency_ns <= problem.budget_ns)
@@ -142,7 +155,7 @@ def fit_flops(
 
     Raises:
         ProblemError: the share is not a positive number, or problem and workload differ in
-            depth or full count.
+            depth or full count; or as `Candidates.of`.
     """
     full = (problem.full,) * problem.depth
     if (problem.full, problem.depth) != (workload.tokens, workload.depth):
@@ -167,7 +180,7 @@ def non_dominated(problem: Problem, shape: Shape, *, prefix: int = 1) -> tuple[S
     `problem.budget_ns` is not looked at; by rising latency.
 
     Raises:
-        ProblemError: the prefix leaves no patch.
+        ProblemError: as `Candidates.of`.
     """
     found = Candidates.of(problem, shape, prefix=prefix)
     order = np.lexsort((-found.value, found.latency_ns))
@@ -192,43 +205,37 @@ def rule_solution(problem: Problem, tokens: tuple[int, ...]) -> Solution:
     return Solution(status, tokens, value, latency, bound)
 
 
-def one_cut(problem: Problem, *, prefix: int = 1) -> Solution:
-    """POMT's shape within the budget: one cut at depth // 4, to the largest count that fits.
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """A shape as a solver: `fit_latency` with the shape filled in.
 
-    Raises:
-        ProblemError: the prefix leaves no patch.
-
-    >>> import numpy as np
     >>> counts = np.array([64, 96, 128])
     >>> tables = np.tile(counts, (4, 1))
     >>> one_cut(Problem(counts, tables, tables, tables * 0, 0, 420)).tokens
     (128, 96, 96, 96)
     """
-    return fit_latency(problem, ONE_CUT, prefix=prefix)
+
+    shape: Shape
+
+    def __call__(
+        self,
+        problem: Problem,
+        *,
+        prefix: int = 1,
+        time_limit_s: float | None = None,  # noqa: ARG002 (a solver's; a rule takes no time)
+    ) -> Solution:
+        """The largest parameter that fits; see `fit_latency`."""
+        return fit_latency(problem, self.shape, prefix=prefix)
 
 
-def equal_ratios(problem: Problem, *, prefix: int = 1) -> Solution:
-    """EViT's shape within the budget: the largest keep rate that fits.
+one_cut = Baseline(ONE_CUT)
+"""POMT's shape within the budget: one cut at depth // 4, to the largest count that fits."""
 
-    Raises:
-        ProblemError: the prefix leaves no patch.
-    """
-    return fit_latency(problem, EQUAL_RATIOS, prefix=prefix)
+equal_ratios = Baseline(EQUAL_RATIOS)
+"""EViT's shape within the budget: the largest keep rate that fits."""
 
+fixed_ratios = Baseline(FIXED_RATIOS)
+"""DynamicViT's shape within the budget: the largest rate that fits."""
 
-def fixed_ratios(problem: Problem, *, prefix: int = 1) -> Solution:
-    """DynamicViT's shape within the budget: the largest rate that fits.
-
-    Raises:
-        ProblemError: the prefix leaves no patch.
-    """
-    return fit_latency(problem, FIXED_RATIOS, prefix=prefix)
-
-
-def constant_drop(problem: Problem, *, prefix: int = 1) -> Solution:
-    """ToMe's shape within the budget: the fewest tokens dropped in each block that fit.
-
-    Raises:
-        ProblemError: the prefix leaves no patch.
-    """
-    return fit_latency(problem, CONSTANT_DROP, prefix=prefix)
+constant_drop = Baseline(CONSTANT_DROP)
+"""ToMe's shape within the budget: the fewest tokens dropped in each block that fit."""

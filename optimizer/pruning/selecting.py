@@ -101,6 +101,9 @@ def gather_tokens(tokens: Tensor, positions: Tensor) -> Tensor:
         positions: (batch, positions), int64.
     """
     batch, count, width = tokens.shape
+    if type(batch) is not int:
+        # An exporter leaves the batch open; the size of a flat index would be open with it.
+        return tokens.gather(1, positions.unsqueeze(-1).expand(-1, -1, width))
     first = torch.arange(batch, device=positions.device).unsqueeze(1) * count
     rows = tokens.reshape(-1, width).index_select(0, (positions + first).flatten())
     return rows.view(batch, positions.shape[1], width)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
@@ -13,7 +13,10 @@ from optimizer.pruning.twinning import twin
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-__all__ = ["trace"]
+    from optimizer.pruning.attended import Attended
+    from optimizer.pruning.trail import Decision
+
+__all__ = ["Choice", "choices", "trace"]
 
 
 def trace(model: nn.Module, images: Any) -> tuple[Tensor, ...]:
@@ -38,13 +41,7 @@ def trace(model: nn.Module, images: Any) -> tuple[Tensor, ...]:
             tokens than it is for.
     """
     schedule = applied(model).schedule
-    kept: dict[int, Tensor] = {}
-    watched = twin(model)
-    for part in watched.modules():
-        if isinstance(part, Cutting):
-            _watch(part, kept)
-    with torch.no_grad():
-        watched(images)
+    kept = {block: choice.decision.kept for block, choice in choices(model, images).items()}
     given: Tensor = images["patches"] if isinstance(images, dict) else images
     patches = torch.arange(schedule.full - schedule.prefix, device=given.device)
     positions = patches.expand(given.shape[0], -1)
@@ -56,13 +53,61 @@ def trace(model: nn.Module, images: Any) -> tuple[Tensor, ...]:
     return tuple(after)
 
 
-def _watch(block: Any, kept: dict[int, Tensor]) -> None:
-    """Write down what a block of the twin keeps; the twin is thrown away afterwards."""
+_NOTHING = 1e-30
+"""A score below this fraction of the largest is next to nothing."""
+
+
+class Choice(NamedTuple):
+    """One cut's decision, and what it rests on.
+
+    Attributes:
+        decision: for each image of the batch.
+        gap: by how much the lowest score kept is above the highest not kept, as a fraction
+            of itself, (batch,); 0 where it is next to nothing beside the largest, since some
+            runtimes take such numbers for 0; None where nothing is scored.
+    """
+
+    decision: Decision
+    gap: Tensor | None
+
+
+def choices(model: nn.Module, images: Any) -> dict[int, Choice]:
+    """What each cut decides about these images, by block; see `trace`."""
+    decided: dict[int, Decision] = {}
+    gaps: dict[int, Tensor] = {}
+    watched = twin(model)
+    for part in watched.modules():
+        if isinstance(part, Cutting):
+            _watch(part, decided, gaps)
+    with torch.no_grad():
+        watched(images)
+    return {block: Choice(decided[block], gaps.get(block)) for block in decided}
+
+
+def _watch(block: Any, decided: dict[int, Decision], gaps: dict[int, Tensor]) -> None:
+    """Write down what a block of the twin decides; the twin is thrown away afterwards."""
+    kind, cut = type(block), block.pruning_cut
 
     def forward(x: Tensor, *sides: Any, decided: Decisions, **options: Any) -> Tensor:
-        answer = type(block).forward(block, x, *sides, decided=decided, **options)
+        answer: Tensor = kind.forward(block, x, *sides, decided=decided, **options)
         if decided:
-            kept[block.pruning_cut.block] = decided[0].kept
-        return answer  # type: ignore[no-any-return]
+            found[cut.block] = decided[0]
+        return answer
 
-    block.forward = forward
+    def scores(seen: Attended) -> Tensor:
+        every: Tensor = kind.scores(block, seen)
+        gaps[cut.block] = _gap(every[:, cut.prefix : cut.prefix + cut.patches], cut.kept)
+        return every
+
+    found = decided
+    block.forward, block.scores = forward, scores
+
+
+def _gap(scores: Tensor, kept: int) -> Tensor:
+    """See `Choice`; infinite where none or all are kept."""
+    falling = scores.sort(dim=1, descending=True).values
+    if not 0 < kept < falling.shape[1]:
+        return torch.full_like(falling[:, 0], torch.inf)
+    last, next_one = falling[:, kept - 1], falling[:, kept]
+    nothing = last.abs() <= _NOTHING * scores.abs().amax(dim=1)
+    return ((last - next_one) / last.abs()).masked_fill(nothing, 0.0)

@@ -1,12 +1,19 @@
-"""How good can a schedule still become? Bounds from a Lagrangian relaxation, in integers.
+"""Which ends of schedules can still become the best one? Bounds at many prices at once.
 
-The budget is priced into the objective: maximise ``scale * value - price * latency``. Without
-a budget that is a short dynamic program, and for any price its optimum bounds the true
-one from above. The price is moved, by the secant through the best schedules on both sides
-of the budget, until neither side improves. All numbers are integers, so the bounds are
-exact and nothing is cut off by rounding.
+Take the end of a schedule, blocks ``i`` to the last, that the state before block ``i``
+reaches. With the best priced start before it, it comes to ``priced end + priced start``; a
+schedule worth ``aim`` within the budget comes to ``scale * aim - price * room`` at least, at
+*every* price. So an end that falls short at one price cannot be part of such a schedule, and
+leaving it out loses nothing, ties included.
 
-Source: Handler and Zang 1980, doi:10.1002/net.3230100403 (the constrained shortest path).
+One price, that of the whole problem, is weak for ends that spend far more or less of the
+budget than their share: what they leave is still paid at that price, even where no start
+could use it. Cheaper and dearer prices see that. The two extremes are bounds of their own: at
+price 0 no start is worth more, and at value 0 no start is faster.
+
+Source: the multiplier bound of Handler and Zang 1980, doi:10.1002/net.3230100403; for
+several prices at once, the bounds of Pisinger 1995, doi:10.1016/0377-2217(95)00015-I, which
+solve the relaxation anew for every partial choice.
 """
 
 from __future__ import annotations
@@ -14,209 +21,116 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from optimizer.problem import Int64, Problem
+from optimizer.solvers.pricing import best_above, layers_of, starts_at
+from optimizer.solvers.relaxing import Relaxation
 
-__all__ = ["Bounds", "Relaxation", "bounds_for", "no_bounds", "relax"]
+__all__ = ["BlockBounds", "Bounds", "bounds_for"]
 
-_Bools = npt.NDArray[np.bool_]
+_COARSE = (0, 25, 50, 70, 85, 95, 105, 115, 130, 160, 200, 400, 1600)
+_FINE = (
+    *(0, 5, 10, 15, 20, 25, 30, 35, 40, 45, 50, 55, 60, 65, 70, 75, 80, 82, 84, 86, 88, 90),
+    *(92, 94, 96, 98, 99, 101, 102, 103, 104, 106, 108, 110, 112, 115, 118, 122, 126, 130),
+    *(140, 150, 160, 180, 200, 230, 260, 300, 400, 600, 1000, 1600, 3200),
+)
+"""The prices beside the best one, in percent of it: more of them leave fewer ends, and cost
+more each. Coarse is faster on easy problems, fine on hard ones."""
 
-_NEVER = -(1 << 62)
-"""Below every objective: a state that no schedule reaches."""
+_FEW = 500
+"""So few ends are compared at all prices in one go; of more, price by price, what falls
+short at one price is left out at the next."""
+
+_LARGEST = 1 << 25
+"""Numbers that the starts may hold: 256 MB."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BlockBounds:
+    """What an end must come to before one block; a row per price.
+
+    Attributes:
+        scale: shape (J,), what one unit of value counts.
+        price: shape (J,), what one nanosecond costs.
+        least: shape (J, layers * C): what an end needs, by the state that reaches it.
+        least_cut: the same for an end that begins with a cut: by the layer above the cut
+            and the column it goes to, for the best of the columns it may come from.
+    """
+
+    scale: Int64
+    price: Int64
+    least: Int64
+    least_cut: Int64
+
+    def priced(self, row: int, value: Int64, latency_ns: Int64) -> Int64:
+        """What ends are worth at one price."""
+        worth: Int64 = self.scale[row] * value - self.price[row] * latency_ns
+        return worth
+
+    def hopeful(
+        self, least: Int64, state: Int64, value: Int64, latency_ns: Int64, first: int = 0
+    ) -> Int64:
+        """The places of the ends that may still lead to the value aimed at.
+
+        Args:
+            least: `least` or `least_cut`.
+            state: shape (L,), of each end.
+            value: shape (L,), of each end.
+            latency_ns: shape (L,), of each end.
+            first: the first price to look at.
+        """
+        left = np.arange(len(state))
+        for row in range(first, len(self.scale)):
+            if len(left) <= _FEW:
+                rest = slice(row, None)
+                priced = self.scale[rest, None] * value - self.price[rest, None] * latency_ns
+                return left[(priced >= least[rest, state]).all(axis=0)]
+            good = self.priced(row, value, latency_ns) >= least[row][state]
+            if not good.all():
+                left, state = left[good], state[good]
+                value, latency_ns = value[good], latency_ns[good]
+        return left
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Bounds:
-    """Which moves, and which ends of schedules, may still lead to the value aimed at.
-
-    A layer is a number of cuts that are still allowed; where their number has no limit
-    there is one layer, and a cut stays in it.
+    """The bounds of all blocks, for any aim.
 
     Attributes:
-        scale: what one unit of value counts.
-        price: what one nanosecond costs, in the same unit.
+        scale: shape (J,), what one unit of value counts.
+        price: shape (J,), what one nanosecond costs.
         room_ns: the budget less what no cut changes.
-        target: what a schedule must come to, in the priced objective, to be worth the
-            value that is aimed at.
-        keeping: shape (depth, layers, C): the best priced start before block ``i`` that
-            left column ``p``.
-        cutting: the same, over the starts that a cut of block ``i`` to column ``k`` may
-            follow: any larger column, one more cut allowed.
-        may_keep: the moves of `keeping` that may still lead there.
-        may_cut: the moves of `cutting` that may.
+        starts: shape (depth + 1, J, layers, C), of `starts_at`.
+        highest: shape (C,), the last column that a cut may come from.
     """
 
-    scale: int
-    price: int
+    scale: Int64
+    price: Int64
     room_ns: int
-    target: int
-    keeping: Int64
-    cutting: Int64
-    may_keep: _Bools
-    may_cut: _Bools
+    starts: Int64
+    highest: Int64
 
-    def hopeful(self, value: Int64, latency_ns: Int64, start: int) -> _Bools:
-        """Which ends of schedules may still lead to the value aimed at.
-
-        Args:
-            value: shape (L,), of each end.
-            latency_ns: shape (L,), of each end.
-            start: the best priced start that reaches them.
-
-        Returns:
-            Shape (L,).
-        """
-        priced = self.scale * value - self.price * latency_ns
-        return (priced >= self.target - start) & (latency_ns <= self.room_ns)
+    def before(self, i: int, aim: int) -> BlockBounds:
+        """What ends from block ``i`` on must come to, for a schedule worth `aim`."""
+        target = (self.scale * aim - self.price * self.room_ns)[:, None]
+        rows = len(self.scale)
+        cut = best_above(self.starts[i], self.highest)
+        return BlockBounds(
+            self.scale,
+            self.price,
+            target - self.starts[i].reshape(rows, -1),
+            target - cut.reshape(rows, -1),
+        )
 
 
-@dataclass(frozen=True, slots=True)
-class Relaxation:
-    """The best price found, and what the optimum lies between.
-
-    Attributes:
-        scale: what one unit of value counts.
-        price: what one nanosecond costs, in the same unit.
-        room_ns: the budget less what no cut changes.
-        incumbent: the value of a schedule within the budget.
-        upper: no schedule within the budget is worth more.
-    """
-
-    scale: int
-    price: int
-    room_ns: int
-    incumbent: int
-    upper: int
-
-
-def relax(problem: Problem) -> Relaxation | int:
-    """Find a good price, a good schedule and a bound.
-
-    Args:
-        problem: with allowed counts only (`Problem.allowed_only`).
-
-    Returns:
-        The relaxation; or, where no schedule is within the budget, the latency of the
-        fastest, without `fixed_ns`.
-    """
-    room = problem.budget_ns - problem.fixed_ns
-    most = max(int(np.abs(problem.value).max(axis=1).sum()), 1)
-    longest = max(int((problem.segment_ns + problem.cut_ns).max(axis=1).sum()), 1)
-    scale, dearest = max((1 << 50) // most, 1), (1 << 60) // longest
-
-    over, within = _best(problem, scale, 0), _best(problem, 0, 1)
-    if within[1] > room:
-        return within[1]
-    if over[1] <= room:
-        return Relaxation(scale, 0, room, over[0], over[0])
-    price, incumbent, upper = 0, within[0], over[0]
-    while over[0] > within[0]:
-        price = min(scale * (over[0] - within[0]) // (over[1] - within[1]), dearest)
-        found = _best(problem, scale, price)
-        upper = min(upper, (_priced(found, scale, price) + price * room) // scale)
-        ends = (_priced(over, scale, price), _priced(within, scale, price))
-        if _priced(found, scale, price) <= max(ends):
-            break
-        if found[1] <= room:
-            within, incumbent = found, max(incumbent, found[0])
-        else:
-            over = found
-    return Relaxation(scale, price, room, incumbent, upper)
-
-
-def _priced(found: tuple[int, int], scale: int, price: int) -> int:
-    return scale * found[0] - price * found[1]
-
-
-def bounds_for(problem: Problem, relaxation: Relaxation, value: int) -> Bounds:
-    """What may lead to a schedule worth `value` or more within the budget."""
-    scale, price = relaxation.scale, relaxation.price
-    keeping, cutting = _starts(problem, scale, price)
-    ends = _ends(problem, scale, price)
-    stay, cut = _gains(problem, scale, price)
-    target = scale * value - price * relaxation.room_ns
-    return Bounds(
-        scale=scale,
-        price=price,
-        room_ns=relaxation.room_ns,
-        target=target,
-        keeping=keeping[:-1],
-        cutting=cutting,
-        may_keep=keeping[:-1] + stay[:, None] + ends[1:] >= target,
-        may_cut=cutting + cut[:, None] + ends[1:] >= target,
-    )
-
-
-def no_bounds(problem: Problem) -> Bounds:
-    """Bounds that leave nothing out: for all budgets at once."""
-    shape = (problem.depth, _layers(problem)[0], len(problem.counts))
-    everything = np.ones(shape, dtype=bool)
-    return Bounds(
-        scale=0,
-        price=0,
-        room_ns=-_NEVER,
-        target=_NEVER,
-        keeping=np.zeros(shape, dtype=np.int64),
-        cutting=np.zeros(shape, dtype=np.int64),
-        may_keep=everything,
-        may_cut=everything,
-    )
-
-
-def _gains(problem: Problem, scale: int, price: int) -> tuple[Int64, Int64]:
-    """The priced worth of keeping a count through a block, and of cutting to it."""
-    stay = scale * problem.value - price * problem.segment_ns
-    return stay, stay - price * problem.cut_ns
-
-
-def _layers(problem: Problem) -> tuple[int, int]:
-    """How many layers there are, and how many a cut goes down."""
-    return (1, 0) if problem.max_cuts is None else (problem.cut_limit + 1, 1)
-
-
-def _starts(problem: Problem, scale: int, price: int) -> tuple[Int64, Int64]:
-    """The best priced start of every state; shapes (depth + 1 and depth, layers, C)."""
-    width, (layers, step) = len(problem.counts), _layers(problem)
-    stay, cut = _gains(problem, scale, price)
-    keeping = np.full((problem.depth + 1, layers, width), _NEVER, dtype=np.int64)
-    cutting = np.full((problem.depth, layers, width), _NEVER, dtype=np.int64)
-    keeping[0, -1, -1] = 0
-    for i in range(problem.depth):
-        if i >= problem.earliest_cut:
-            best = np.maximum.accumulate(keeping[i, :, ::-1], axis=1)[:, ::-1]
-            cutting[i, : layers - step, :-1] = best[step:, 1:]
-        keeping[i + 1] = np.maximum(keeping[i] + stay[i], cutting[i] + cut[i])
-    return keeping, cutting
-
-
-def _ends(problem: Problem, scale: int, price: int) -> Int64:
-    """The best priced end from every state; shape (depth + 1, layers, C)."""
-    width, (layers, step) = len(problem.counts), _layers(problem)
-    stay, cut = _gains(problem, scale, price)
-    ends = np.zeros((problem.depth + 1, layers, width), dtype=np.int64)
-    for i in reversed(range(problem.depth)):
-        ends[i] = ends[i + 1] + stay[i]
-        if i >= problem.earliest_cut:
-            best = np.maximum.accumulate(ends[i + 1] + cut[i], axis=1)
-            into = ends[i, step:, 1:]
-            np.maximum(into, best[: layers - step, :-1], out=into)
-    return ends
-
-
-def _best(problem: Problem, scale: int, price: int) -> tuple[int, int]:
-    """Value, and latency without `fixed_ns`, of a schedule that is best at a price."""
-    keeping, _ = _starts(problem, scale, price)
-    stay, _ = _gains(problem, scale, price)
-    step = _layers(problem)[1]
-    layer, k = np.unravel_index(int(keeping[-1].argmax()), keeping[-1].shape)
-    value = latency = 0
-    for i in reversed(range(problem.depth)):
-        value += int(problem.value[i, k])
-        latency += int(problem.segment_ns[i, k])
-        if keeping[i + 1, layer, k] == keeping[i, layer, k] + stay[i, k]:
-            continue
-        latency += int(problem.cut_ns[i, k])
-        layer += step
-        k = k + 1 + int(keeping[i, layer, k + 1 :].argmax())
-    return value, latency
+def bounds_for(problem: Problem, relaxation: Relaxation, *, fine: bool = False) -> Bounds:
+    """The bounds at prices around the best one."""
+    best, dearest = relaxation.price, relaxation.dearest
+    states = (problem.depth + 1) * layers_of(problem)[0] * len(problem.counts)
+    steps = _FINE if fine and states * len(_FINE) <= _LARGEST else _COARSE
+    others = {min(best * step // 100, dearest) for step in steps} - {best}
+    rows = [(relaxation.scale, best), (0, 1)]
+    rows += [(relaxation.scale, price) for price in sorted(others)]
+    scale, price = (np.array(column) for column in zip(*rows, strict=True))
+    starts = starts_at(problem, scale, price)
+    return Bounds(scale, price, relaxation.room_ns, starts, problem.highest_before)

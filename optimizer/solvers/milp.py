@@ -2,8 +2,8 @@
 
 One unit of flow runs through a graph whose nodes are (block, count). An edge either keeps
 the count or leaves it for a chain that leads down to any smaller one; so the program grows
-with depth x counts, not with its square. The budget and the number of cuts are two rows
-that tie the edges together.
+with depth x counts, not with its square. The budget, the number of cuts and
+the largest drop are rows that tie the edges together.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _STAY, _ENTER, _DOWN, _ARRIVE = range(4)
 """Edge kinds: keep the count; leave it for the chain; go down the chain; arrive by a cut."""
 
 
-def milp(problem: Problem, *, time_limit_s: float = 600.0) -> Solution:
+def milp(problem: Problem, *, time_limit_s: float | None = None) -> Solution:
     """Solve by HiGHS, to a gap of zero, and check its floats in integers.
 
     Among schedules of equal value HiGHS may give any; the tie rule of `Solution` does not
@@ -52,7 +52,7 @@ def milp(problem: Problem, *, time_limit_s: float = 600.0) -> Solution:
     return Solution(Status.OPTIMAL, tokens, value, latency, value)
 
 
-def _fastest(problem: Problem, time_limit_s: float) -> Solution:
+def _fastest(problem: Problem, time_limit_s: float | None) -> Solution:
     """The schedule of least latency, for a problem that no schedule solves."""
     outcome = _run(problem, _latencies(problem), False, time_limit_s)
     if outcome.x is None or outcome.status != 0:
@@ -81,7 +81,7 @@ def _latencies(problem: Problem) -> npt.NDArray[np.float64]:
 
 
 def _run(
-    problem: Problem, cost: npt.NDArray[np.float64], budgeted: bool, time_limit_s: float
+    problem: Problem, cost: npt.NDArray[np.float64], budgeted: bool, time_limit_s: float | None
 ) -> OptimizeResult:
     size = problem.depth * len(problem.counts)
     flow, supply = _flow(problem)
@@ -95,19 +95,39 @@ def _run(
         constraints.append(
             LinearConstraint(csr_array(_latencies(problem)[None, :]), -np.inf, room)
         )
-    upper = np.ones(4 * size)
-    if problem.earliest_cut:
-        early = min(problem.earliest_cut, problem.depth) * len(problem.counts)
-        upper[size : size + early] = 0
+    if problem.largest_drop is not None:
+        constraints.append(LinearConstraint(_drops(problem), -np.inf, problem.largest_drop))
     result: OptimizeResult = highs(
         cost,
         # Whole cuts make the rest whole: a part kept beside a part cut would arrive in part.
         integrality=np.repeat([0, 0, 0, 1], size),
-        bounds=Bounds(np.zeros(4 * size), upper),
+        bounds=Bounds(np.zeros(4 * size), _upper(problem)),
         constraints=constraints,
-        options={"mip_rel_gap": 0.0, "time_limit": time_limit_s},
+        options={
+            "mip_rel_gap": 0.0,
+            "time_limit": np.inf if time_limit_s is None else time_limit_s,
+        },
     )
     return result
+
+
+def _upper(problem: Problem) -> npt.NDArray[np.float64]:
+    """Most flow per edge: none where a block may not cut, or a count may not leave it."""
+    edges = np.ones((4, problem.depth, len(problem.counts)))
+    edges[_ENTER, ~problem.may_drop] = 0
+    edges[_STAY, ~problem.may_leave] = 0
+    edges[_ARRIVE, ~problem.may_leave] = 0
+    return edges.ravel()
+
+
+def _drops(problem: Problem) -> csr_array:
+    """A row per block: the tokens that it drops, the count left less the count reached."""
+    width, size = len(problem.counts), problem.depth * len(problem.counts)
+    rows = np.repeat(np.arange(problem.depth), width)
+    edges = np.concatenate([_ENTER * size + np.arange(size), _ARRIVE * size + np.arange(size)])
+    tokens = np.tile(problem.counts, problem.depth).astype(np.float64)
+    entries = (np.concatenate([tokens, -tokens]), (np.tile(rows, 2), edges))
+    return csr_array(entries, shape=(problem.depth, 4 * size))
 
 
 def _flow(problem: Problem) -> tuple[csr_array, npt.NDArray[np.float64]]:

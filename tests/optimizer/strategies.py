@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import TypeVar
+
 import numpy as np
 from hypothesis import strategies as st
 
 from optimizer.problem import Problem
+from optimizer.solvers.exhaustive import every_schedule
 
 __all__ = ["problems", "schedules"]
 
@@ -13,8 +17,10 @@ __all__ = ["problems", "schedules"]
 @st.composite
 def problems(draw: st.DrawFn, *, depths: int = 4, options: int = 5) -> Problem:
     """Any problem: latencies that fall and jump, values of any sign, every constraint."""
-    depth = draw(st.integers(1, depths))
-    counts = sorted(draw(st.sets(st.integers(1, 24), min_size=1, max_size=options)))
+    # Drawn evenly: left to itself hypothesis prefers problems with nothing to choose.
+    depth = draw(st.sampled_from(range(1, depths + 1)))
+    least = draw(st.sampled_from(range(1, options + 1)))
+    counts = sorted(draw(st.sets(st.integers(1, 24), min_size=least, max_size=options)))
     shape = (depth, len(counts))
 
     def table(low: int, high: int) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
@@ -25,19 +31,50 @@ def problems(draw: st.DrawFn, *, depths: int = 4, options: int = 5) -> Problem:
     kept = np.tile(np.array(counts, dtype=np.int64), (depth, 1))
     segments = table(0, 20)
     fixed = draw(st.integers(0, 9))
-    return Problem(
+    problem = Problem(
         counts=np.array(counts),
         value=kept if draw(st.booleans()) else table(-4, 12),
         segment_ns=segments,
         cut_ns=table(0, 6),
         fixed_ns=fixed,
         # Around what can be met, so that both outcomes and tight budgets come up often.
-        budget_ns=max(0, fixed + draw(st.integers(-3, int(segments.max(axis=1).sum()) + 8))),
-        earliest_cut=draw(st.integers(0, depth)),
-        max_cuts=draw(st.none() | st.integers(0, depth)),
-        least_count=draw(st.integers(1, counts[-1])),
-        multiple_of=draw(st.integers(1, 3)),
+        budget_ns=max(
+            0, fixed + draw(st.sampled_from(range(-3, int(segments.max(axis=1).sum()) + 9)))
+        ),
+        earliest_cut=draw(_mostly(0, st.integers(0, depth))),
+        max_cuts=draw(_mostly(None, st.integers(0, depth))),
+        least_count=draw(_mostly(1, st.integers(1, counts[-1]))),
+        multiple_of=draw(_mostly(1, st.integers(2, 3))),
+        cut_blocks=draw(_mostly(None, _ascending(range(depth)))),
+        largest_drop=draw(_mostly(None, st.integers(1, 16))),
     )
+    latest = draw(_mostly(None, st.integers(0, depth)))
+    if latest is not None and latest >= problem.earliest_cut:
+        problem = replace(problem, latest_cut=latest)
+    return _pinned(draw, problem)
+
+
+_T = TypeVar("_T")
+
+
+def _mostly(usual: _T, others: st.SearchStrategy[_T]) -> st.SearchStrategy[_T]:
+    """No constraint in two cases of three: of many at once few schedules would be left."""
+    return st.sampled_from((True, True, False)).flatmap(
+        lambda plain: st.just(usual) if plain else others
+    )
+
+
+def _ascending(choices: range) -> st.SearchStrategy[tuple[int, ...]]:
+    return st.sets(st.sampled_from(choices)).map(lambda chosen: tuple(sorted(chosen)))
+
+
+def _pinned(draw: st.DrawFn, problem: Problem) -> Problem:
+    """Pins that a schedule of the problem obeys, so that they contradict nothing."""
+    blocks = draw(_mostly((), _ascending(range(problem.depth))))
+    if not blocks:
+        return problem
+    tokens = draw(st.sampled_from(list(every_schedule(problem))))
+    return replace(problem, pinned=tuple((block, tokens[block]) for block in blocks))
 
 
 @st.composite

@@ -7,13 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from optimizer.errors import InfeasibleError, SolverError
+from optimizer.checking import check
+from optimizer.errors import InfeasibleError, ProblemError, SolverError
 from optimizer.problem import Problem
 from optimizer.solution import Solution, Status
 from optimizer.solvers.exhaustive import exhaustive
 from optimizer.solvers.milp import milp
-from optimizer.solvers.pareto import frontier, pareto
-from optimizer.solving import solve
+from optimizer.solvers.pareto import pareto
+from optimizer.solving import Solver, solve
 from tests.optimizer.strategies import problems
 
 
@@ -84,46 +85,105 @@ def test_more_budget_is_never_worse(problem: Problem, more: int) -> None:
         assert greater.value >= less.value
 
 
+@pytest.mark.parametrize("solver", [pareto, milp])
 @given(problem=problems())
-@settings(max_examples=300, deadline=None)
-def test_solutions_obey_every_constraint(problem: Problem) -> None:
+@settings(max_examples=150, deadline=None)
+def test_solutions_obey_every_constraint(solver: Solver, problem: Problem) -> None:
     """Checked from the tokens alone, without the solver's own tables."""
-    solution = pareto(problem)
-    before = (problem.full, *solution.tokens[:-1])
-    cuts = [i for i, (a, b) in enumerate(zip(before, solution.tokens, strict=True)) if b != a]
-    assert all(b <= a for a, b in zip(before, solution.tokens, strict=True))
-    assert all(i >= problem.earliest_cut for i in cuts)
-    assert problem.max_cuts is None or len(cuts) <= problem.max_cuts
-    for count in set(solution.tokens) - {problem.full}:
-        assert count >= problem.least_count
-        assert count % problem.multiple_of == 0
-    assert solution.latency_ns == problem.latency_ns(solution.tokens)
-    assert solution.value == problem.value_of(solution.tokens)
-    assert (solution.latency_ns <= problem.budget_ns) == (solution.status is Status.OPTIMAL)
+    assert check(problem, solver(problem)) == ()
 
 
-@given(problem=problems(), budget=st.integers(0, 100))
-@settings(max_examples=300, deadline=None)
-def test_frontier_answers_every_budget(problem: Problem, budget: int) -> None:
-    """One solve: the last frontier point within a budget is that budget's solution."""
-    points = frontier(problem)
-    latencies, values = [p.latency_ns for p in points], [p.value for p in points]
-    assert latencies == sorted(set(latencies))
-    assert values == sorted(set(values))
-    alone = pareto(problem.with_budget(budget))
-    within = [p for p in points if p.latency_ns <= budget]
-    if within:
-        assert within[-1] == alone
-    else:
-        assert alone.status is Status.INFEASIBLE
-        assert points[0].tokens == alone.tokens
+@pytest.mark.parametrize("seed", range(6))
+def test_every_constraint_at_full_size(seed: int) -> None:
+    """All constraints at once on 12 blocks and 197 counts: HiGHS gives the same value."""
+    problem = replace(
+        staircase(12, 197, seed, share=0.8, earliest=2, max_cuts=4),
+        latest_cut=10,
+        cut_blocks=(1, 2, 4, 5, 7, 8, 10, 11),
+        pinned=((3, 176), (6, 160)),
+        largest_drop=40,
+        multiple_of=4,
+    )
+    ours, second = pareto(problem), milp(problem)
+    assert (ours.status, ours.value) == (Status.OPTIMAL, second.value)
+    assert check(problem, ours) == ()
 
 
-def test_frontier_equals_single_solves_at_full_size() -> None:
-    problem = staircase(12, 197, 1, share=0.7, earliest=3)
-    points = frontier(problem)
-    for point in points[:: len(points) // 5]:
-        assert pareto(problem.with_budget(point.latency_ns)) == point
+def rugged(seed: int) -> Problem:
+    """A problem whose bound is far from its optimum, on 6 blocks and 40 counts."""
+    rng = np.random.default_rng(seed)
+    shape = (6, 40)
+    return Problem(
+        counts=np.arange(1, 41),
+        value=rng.integers(0, 1000, shape),
+        segment_ns=rng.integers(1, 1000, shape) ** 2,
+        cut_ns=rng.integers(0, 20000, shape),
+        fixed_ns=7,
+        budget_ns=int(rng.integers(300_000, 900_000)),
+        max_cuts=int(rng.integers(2, 7)),
+        largest_drop=int(rng.integers(5, 40)),
+    )
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_crowd_of_labels_changes_nothing(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With few labels allowed at first every step and bound is refined on the way."""
+    problem = rugged(seed)
+    easy, second = pareto(problem), milp(problem)
+    assert (easy.status, easy.value) == (second.status, second.value)
+    for labels in (5, 20, 40, 80, 160, 320):
+        monkeypatch.setattr(
+            "optimizer.solvers.pareto._LABELS", labels - problem.value.size // 10
+        )
+        assert pareto(problem, time_limit_s=20) == easy
+
+
+@pytest.mark.parametrize("labels", [50, 100, 200, 400])
+def test_finer_bounds_do_away_with_a_crowd(
+    labels: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A gap too crowded for coarse bounds may be one that fails under fine ones."""
+    problem = staircase(8, 120, 11, share=0.6, earliest=0)
+    easy = pareto(problem)
+    monkeypatch.setattr("optimizer.solvers.pareto._LABELS", labels - problem.value.size // 10)
+    assert pareto(problem, time_limit_s=20) == easy
+
+
+def test_ends_are_spread_in_parts_when_they_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    problem = rugged(1)
+    whole = pareto(problem)
+    monkeypatch.setattr("optimizer.solvers.growing._PAIRS", 7)
+    assert pareto(problem) == whole
+
+
+@pytest.mark.parametrize("solver", [pareto, exhaustive])
+def test_a_stopped_solver_gives_a_schedule_and_a_bound(solver: Solver) -> None:
+    """Feasible, its gap stated, and the optimum between value and bound."""
+    problem = rugged(2)
+    stopped = solver(problem, time_limit_s=1e-9 if solver is pareto else 0.05)
+    assert stopped.status is Status.TIME_LIMIT
+    assert check(problem, stopped) == ()
+    best = pareto(problem)
+    assert stopped.value <= best.value <= stopped.bound
+    assert stopped.gap == stopped.bound - stopped.value > 0
+    assert best.gap == 0
+
+
+def test_a_stopped_solver_still_names_the_fastest() -> None:
+    problem = rugged(2).with_budget(0)
+    stopped = solve(problem, time_limit_s=1e-9)
+    assert stopped.status is Status.INFEASIBLE
+    assert stopped.latency_ns == pareto(problem).latency_ns
+    assert check(problem, stopped) == ()
+
+
+@pytest.mark.parametrize("limit", [0, -1.5, float("nan")])
+def test_a_time_limit_is_positive(limit: float) -> None:
+    with pytest.raises(ProblemError) as caught:
+        solve(rugged(0), time_limit_s=limit)
+    assert str(caught.value) == (
+        f"time_limit_s is {limit}: must be above 0; leave it out to never stop"
+    )
 
 
 def test_equal_value_prefers_lower_latency() -> None:

@@ -169,13 +169,18 @@ class Cutting:
         plan = self.pruning_cut
         if plan.score == "random":
             return self.pruning_order.expand(x.shape[0], -1)
-        if callable(plan.score):
-            scores = plan.score(seen.q, seen.k, seen.v, plan.prefix)
+        return order_patches(self.scores(seen), plan, every=fill or plan.dropped != "drop")
+
+    def scores(self, seen: Attended) -> Tensor:
+        """One number for each token, the highest kept longest, (batch, before)."""
+        score = self.pruning_cut.score
+        if callable(score):
+            scores = score(seen.q, seen.k, seen.v, self.pruning_cut.prefix)
         else:
-            scores = SCORES[plan.score](seen)
+            scores = SCORES[score](seen)
         if seen.real is not None:
             scores = scores.masked_fill(~seen.real, float("-inf"))
-        return order_patches(scores, plan, every=fill or plan.dropped != "drop")
+        return scores
 
 
 def _flat(heads: Tensor) -> Tensor:

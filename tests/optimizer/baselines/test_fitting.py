@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from latmodel.flops import attention_flops, ends_flops, mlp_flops, schedule_flops
@@ -19,6 +20,7 @@ from optimizer.baselines.fitting import (
     one_cut,
 )
 from optimizer.baselines.shapes import ONE_CUT, SHAPES, Shape
+from optimizer.checking import broken_by, check
 from optimizer.errors import ProblemError
 from optimizer.problem import Problem
 from optimizer.solution import Solution, Status
@@ -29,7 +31,7 @@ from tests.optimizer.strategies import problems
 Tokens = tuple[int, ...]
 
 
-def problem_of_tiny(share: float, **constraints: int) -> Problem:
+def problem_of_tiny(share: float, **constraints: Any) -> Problem:
     """0.5 ms of ends, 2 of the first attention; 1 per tile of 32 and segment, the last half."""
     counts = np.arange(1, 102)
     segments = np.tile(1_000_000 * -(-counts // 32), (6, 1))
@@ -53,17 +55,11 @@ def snapped(problem: Problem, tokens: Tokens) -> Tokens | None:
     return tuple(max(c for c in allowed if c <= count) for count in tokens)
 
 
-def obeys(problem: Problem, tokens: Tokens) -> bool:
-    before = (problem.full, *tokens[:-1])
-    cuts = [i for i, (a, b) in enumerate(zip(before, tokens, strict=True)) if a != b]
-    return len(cuts) <= problem.cut_limit and all(i >= problem.earliest_cut for i in cuts)
-
-
 def every(problem: Problem, shape: Shape, prefix: int) -> list[Tokens]:
     """By brute force: one schedule after the other, in plain Python."""
     wanted = shape.schedules(problem.depth, problem.full, prefix).tolist()
     found = [snapped(problem, tuple(row)) for row in wanted]
-    return [tokens for tokens in found if tokens is not None and obeys(problem, tokens)]
+    return [t for t in found if t is not None and not broken_by(problem, t)]
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -74,6 +70,10 @@ def test_the_largest_parameter_that_fits(
 ) -> None:
     prefix = data.draw(st.integers(0, problem.full - 1))
     tried = every(problem, shape, prefix)
+    if not tried:
+        with pytest.raises(ProblemError, match=rf"^no schedule of {shape.name} obeys the "):
+            fit_latency(problem, shape, prefix=prefix)
+        return
     found = fit_latency(problem, shape, prefix=prefix)
     within = [t for t in tried if problem.latency_ns(t) <= problem.budget_ns]
     if within:
@@ -83,6 +83,7 @@ def test_the_largest_parameter_that_fits(
         assert found.latency_ns == min(map(problem.latency_ns, tried))
     assert found.latency_ns == problem.latency_ns(found.tokens)
     assert found.value == problem.value_of(found.tokens)
+    assert check(problem, found) == ()
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -90,6 +91,7 @@ def test_the_largest_parameter_that_fits(
 @settings(max_examples=250, deadline=None)
 def test_no_shape_beats_the_exact_solver(shape: Shape, problem: Problem, prefix: int) -> None:
     """At the same budget, and at the latency where the shape lands."""
+    assume(every(problem, shape, min(prefix, problem.full - 1)))
     found = fit_latency(problem, shape, prefix=min(prefix, problem.full - 1))
     best = pareto(problem.with_budget(found.latency_ns))
     assert best.status is Status.OPTIMAL
@@ -105,6 +107,7 @@ def test_non_dominated_answers_every_budget(
     shape: Shape, problem: Problem, budget: int
 ) -> None:
     """The last point within a budget is worth the most that the shape can be there."""
+    assume(every(problem, shape, 0))
     points = non_dominated(problem, shape, prefix=0)
     assert {point.status for point in points} == {Status.FIXED_RULE}
     latencies, values = [p.latency_ns for p in points], [p.value for p in points]
@@ -166,6 +169,17 @@ def test_constraints_of_the_problem_bind_a_shape() -> None:
     assert constant_drop(problem).tokens == (101,) * 6
     assert constant_drop(replace(problem, earliest_cut=0)).tokens[0] < 101
     assert set(equal_ratios(problem_of_tiny(0.75, multiple_of=8)).tokens) == {101, 80, 64, 56}
+
+
+def test_constraints_that_no_schedule_of_a_shape_obeys_are_an_error() -> None:
+    """Block 2 is pinned to 50 tokens, and block 5 to 40: one cut cannot."""
+    problem = replace(problem_of_tiny(0.75), pinned=((2, 50), (5, 40)))
+    with pytest.raises(ProblemError) as caught:
+        one_cut(problem)
+    assert str(caught.value) == (
+        "no schedule of one cut obeys the problem's constraints: lift those that are not the "
+        "method's own"
+    )
 
 
 def test_a_prefix_without_patches_is_refused() -> None:

@@ -28,8 +28,8 @@ def small(name: str, **options: Any) -> Any:
     if name.endswith(("_enc", "_merge", "_align")) and not name.startswith("gemma4"):
         width |= {"out_features": 24}  # of a projector to a language model
     torch.manual_seed(0)
-    options |= width | {"depth": DEPTH, "num_classes": 5, "img_size": size_of(name)}
-    return randomised(timm.create_model(name, **options))
+    fixed = {"num_classes": 5, "img_size": size_of(name)}
+    return randomised(timm.create_model(name, **{"depth": DEPTH, **options, **width, **fixed}))
 
 
 def size_of(name: str) -> int:
