@@ -152,8 +152,8 @@ def test_what_one_ending_left_open_is_not_proved() -> None:
     table, workload = ended()
     posed = pose_endings(table, workload, lossless_last=None, budget_ns=200)
 
-    def stopped(problem: Problem) -> Solution:
-        solution = pareto(problem)
+    def stopped(problem: Problem, *, time_limit_s: float | None = None) -> Solution:
+        solution = pareto(problem, time_limit_s=time_limit_s)
         if problem.depth == 2:
             return solution
         return replace(solution, status=Status.TIME_LIMIT, bound=99)
