@@ -36,7 +36,7 @@ from optimizer.schedule import Schedule
 
 _MODELS = ("deit_small_patch16_224", "vit_base_patch16_224")
 _SIZES = (224, 384)
-_OURS = (("cls", "average"), ("pomt", "average"), ("cls", "merge"), ("cls", "drop"))
+_OURS = (("cls", "average"), ("pomt", "average"), ("cls", "merge"))
 _INTERRUPTED = 1.3
 """A round in which a call took so many times its median is left out of the ratios."""
 

@@ -102,8 +102,10 @@ def gather_tokens(tokens: Tensor, positions: Tensor) -> Tensor:
     """
     batch, count, width = tokens.shape
     if type(batch) is not int:
-        # An exporter leaves the batch open; the size of a flat index would be open with it.
+        # A tracer or exporter leaves the batch open: the size of a flat index would be, too.
         return tokens.gather(1, positions.unsqueeze(-1).expand(-1, -1, width))
+    if batch == 1:
+        return tokens[0].index_select(0, positions[0]).unsqueeze(0)
     first = torch.arange(batch, device=positions.device).unsqueeze(1) * count
     rows = tokens.reshape(-1, width).index_select(0, (positions + first).flatten())
     return rows.view(batch, positions.shape[1], width)

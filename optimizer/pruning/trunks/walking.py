@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from torch.utils.checkpoint import checkpoint
@@ -113,7 +114,8 @@ class CutTrunk:
         """
         trail = Trail(sizes=self.sizes_at_start(beside))
         decisions: tuple[Decision, ...] = ()
-        for index, block in enumerate(self.blocks[:stop]):
+        # Not a slice: a list of modules makes a new module of it at every call.
+        for index, block in enumerate(islice(self.blocks, stop)):
             sides = beside.of_block(index, cutting=isinstance(block, Cutting))
             if isinstance(block, Cutting) and block.pruning_cut.proportional:
                 sides = _weighed(sides, trail.log_sizes(prefix=self.prefix).to(x.dtype))
@@ -135,18 +137,22 @@ class CutTrunk:
         self, block: nn.Module, x: Tensor, sides: dict[str, Any], trail: Trail, fill: bool
     ) -> tuple[Tensor, Decision | None]:
         """Run one block, by way of a checkpoint where the model wants that."""
-
-        def run(x: Tensor) -> tuple[Tensor, Decision | None]:
-            if not isinstance(block, Cutting):
-                return block(x, **sides), None
-            decided = Decisions(trail, fill=fill)
-            x = block(x, decided=decided, **sides)
-            return x, decided[0] if decided else None
-
         if self.grad_checkpointing:
-            again: tuple[Tensor, Decision | None] = checkpoint(run, x, use_reentrant=False)
+            again: tuple[Tensor, Decision | None] = checkpoint(
+                _run, block, x, sides, trail, fill, use_reentrant=False
+            )
             return again
-        return run(x)
+        return _run(block, x, sides, trail, fill)
+
+
+def _run(
+    block: nn.Module, x: Tensor, sides: dict[str, Any], trail: Trail, fill: bool
+) -> tuple[Tensor, Decision | None]:
+    if not isinstance(block, Cutting):
+        return block(x, **sides), None
+    decided = Decisions(trail, fill=fill)
+    x = block(x, decided=decided, **sides)
+    return x, decided[0] if decided else None
 
 
 def _weighed(sides: dict[str, Any], logs: Tensor) -> dict[str, Any]:
