@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from latmodel.catalogue import read_profile
 from latmodel.profile import DeviceProfile
@@ -26,6 +26,9 @@ __all__ = ["find_tradeoff"]
 RIVALS = (ONE_CUT, EQUAL_RATIOS, CONSTANT_DROP)
 """The shapes that a trade-off is shown beside."""
 
+_COUNTED = ("least_count", "multiple_of")
+"""The constraints on counts, which bind whatever cuts."""
+
 
 def find_tradeoff(
     model: nn.Module | str | Workload,
@@ -34,28 +37,23 @@ def find_tradeoff(
     batch: int = 1,
     dtype: str | None = None,
     mode: str | None = None,
-    earliest_cut: int | None = None,
-    max_cuts: int | None = None,
-    least_count: int | None = None,
-    multiple_of: int = 1,
     lossless_last: bool | None = None,
     rivals: tuple[Shape, ...] = RIVALS,
+    **constraints: Any,
 ) -> Tradeoff:
     """Every schedule that is optimal for some budget, by rising latency.
 
     Args:
-        model: as in `optimizer.optimize`, as are the arguments up to `lossless_last`.
+        model: as in `optimizer.optimize`, as are the profile, batch, dtype and mode.
         profile: likewise.
         batch: likewise.
         dtype: likewise.
         mode: likewise.
-        earliest_cut: likewise.
-        max_cuts: likewise.
-        least_count: likewise.
-        multiple_of: likewise.
-        lossless_last: None takes both endings and what neither of them beats.
-        rivals: published shapes to show beside it; `least_count` and `multiple_of` bind
-            them, `earliest_cut` and `max_cuts` do not, as they cut where their authors do.
+        lossless_last: as in `optimizer.optimize`; None takes both endings, and of both what
+            no other schedule beats.
+        rivals: published shapes to show beside it. Of the constraints `least_count` and
+            `multiple_of` bind them, others do not: they cut where their authors do.
+        constraints: those of `optimizer.optimize`: `earliest_cut`, `max_cuts` and others.
 
     Raises:
         ProblemError: a constraint is out of range.
@@ -69,14 +67,16 @@ def find_tradeoff(
     workload = workload_of(model, batch, device.default_dtype if dtype is None else dtype)
     table = device.table(workload, mode=mode)
     posed = pose_endings(
+        table, workload, lossless_last=lossless_last, budget_ns=table.dense_ns, **constraints
+    )
+    counted = {name: constraints[name] for name in _COUNTED if name in constraints}
+    (free,) = pose_endings(
         table,
         workload,
+        lossless_last=False,
         budget_ns=table.dense_ns,
-        lossless_last=lossless_last,
-        earliest_cut=earliest_cut,
-        max_cuts=max_cuts,
-        least_count=least_count,
-        multiple_of=multiple_of,
+        earliest_cut=0,
+        **counted,
     )
     return Tradeoff(
         model=workload.model,
@@ -88,18 +88,7 @@ def find_tradeoff(
         points=_unbeaten(
             point for each in posed for point in _points(each, frontier(each.problem))
         ),
-        rivals=_rivals(
-            pose_endings(
-                table,
-                workload,
-                budget_ns=table.dense_ns,
-                lossless_last=False,
-                earliest_cut=0,
-                least_count=least_count,
-                multiple_of=multiple_of,
-            )[0],
-            rivals,
-        ),
+        rivals=_rivals(free, rivals),
         profile=device.name,
         device=device.device,
         provenance=provenance_of(device, table),
