@@ -41,6 +41,10 @@ def optimize(ctx: click.Context, /, **given: Any) -> int:  # by name, each check
     """  # noqa: D205 (click prints this as one paragraph)
     for group in GROUPS:
         group.check(given)
+    for group in GROUPS:
+        status = group.answer(given)
+        if status is not None:
+            return status
     if given["schedule"] is not None:
         _refuse_question(ctx)
         plan = read_plan(given["schedule"])

@@ -57,6 +57,8 @@ class OptionGroup:
         plans: whether the options are arguments of `optimizer.optimize`, by the same
             names; then a written schedule has answered them.
         check: refuses what cannot end well, before anything is computed.
+        answer: answers in place of a plan, where its options ask for that; the exit status,
+            or None where they do not.
         act: does with a plan what its options ask for; None where they ask for nothing.
     """
 
@@ -64,6 +66,7 @@ class OptionGroup:
     options: tuple[Option, ...]
     plans: bool = False
     check: Callable[[Given], None] = _nothing
+    answer: Callable[[Given], int | None] = _nothing
     act: Callable[[Plan, Given], Outcome | None] = _nothing
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 from optimizer.cli.groups.constraints import CONSTRAINTS
 from optimizer.cli.groups.cutting import CUTTING
 from optimizer.cli.groups.exporting import EXPORTING
+from optimizer.cli.groups.frontier import FRONTIER
 from optimizer.cli.groups.output import OUTPUT
 from optimizer.cli.groups.question import QUESTION
 from optimizer.cli.groups.running import RUNNING
@@ -15,6 +16,7 @@ GROUPS = (
     QUESTION,
     CONSTRAINTS,
     CUTTING,
+    FRONTIER,
     RUNNING,
     EXPORTING,
     OUTPUT,
