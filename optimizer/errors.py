@@ -6,11 +6,13 @@ __all__ = [
     "BudgetError",
     "InfeasibleError",
     "OptimizerError",
+    "PictureError",
     "ProblemError",
     "ScheduleError",
     "SolverError",
     "UnsupportedModelError",
     "VerificationError",
+    "WeightsError",
 ]
 
 
@@ -44,3 +46,11 @@ class UnsupportedModelError(OptimizerError, TypeError):
 
 class VerificationError(OptimizerError, RuntimeError):
     """The counts that ran are not the counts that were planned."""
+
+
+class PictureError(OptimizerError, ValueError):
+    """An image that cannot be read or shown, or positions that do not lie on it."""
+
+
+class WeightsError(OptimizerError, ValueError):
+    """A checkpoint that cannot be read safely, or holds another model's weights."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from optimizer.cli.groups.constraints import CONSTRAINTS
 from optimizer.cli.groups.cutting import CUTTING
 from optimizer.cli.groups.output import OUTPUT
+from optimizer.cli.groups.picture import PICTURE
 from optimizer.cli.groups.question import QUESTION
 from optimizer.cli.groups.running import RUNNING
 
@@ -15,5 +16,6 @@ GROUPS = (
     CONSTRAINTS,
     CUTTING,
     RUNNING,
+    PICTURE,
     OUTPUT,
 )
