@@ -123,10 +123,12 @@ def _draw_panel(
     extent = (0, columns, rows, 0)
     axes.imshow(picture.image, extent=extent, aspect="auto", interpolation="bilinear")
     axes.set(xlim=(0, columns), ylim=(rows, 0))
-    short = layout.width < 200
+    # By the longest that a narrow panel has room for: 2304 patches, blocks above 9.
+    narrow = layout.width < 200
+    size = 8 if narrow else 9 if layout.width < 250 else 10
     axes.text(
-        0, 1 + 7 / layout.height, name.removesuffix(" patches") if short else name,
-        transform=axes.transAxes, size=8 if short else 10, color=BLACK, gid=f"name-{index}",
+        0, 1 + 7 / layout.height, name.removesuffix(" patches") if narrow else name,
+        transform=axes.transAxes, size=size, color=BLACK, gid=f"name-{index}",
     )  # fmt: skip
     if kept is not None:
         veil = np.ones((rows, columns, 4))

@@ -88,12 +88,13 @@ def picture_plan(
     weights = "timm's pretrained weights" if pretrained else "random weights"
     weights = weights if checkpoint is None else f"weights of {checkpoint.name}"
     apply(model, plan.schedule, plan.score, plan.dropped, proportional=plan.proportional)
+    last = f"; block {plan.schedule.depth - 1}, whose cut loses nothing, is not shown"
     picture = picture_kept(
         model,
         photograph,
         title=f"{plan.model}: patches that remain after each cut",
         subtitle=f"{shown}; {weights}; score {plan.score}; "
-        f"pale patches are {_FATES[plan.dropped]}",
+        f"pale patches are {_FATES[plan.dropped]}{last if plan.schedule.lossless_last else ''}",
     )
     return PlannedPicture(picture, shown, weights, tuple(remarks))
 
