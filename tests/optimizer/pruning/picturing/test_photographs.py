@@ -86,6 +86,16 @@ def test_a_broken_image_ends_in_one_line(tmp_path: Path, damage: object) -> None
     assert "\n" not in said
 
 
+def test_formats_that_are_not_named_are_not_decoded(tmp_path: Path) -> None:
+    path = tmp_path / "it.ppm"
+    whole(path)
+    with pytest.raises(PictureError) as caught:
+        read_photograph(path)
+    assert str(caught.value) == (
+        f"{path}: no image that can be read (cannot identify image file '{path}'); {ALLOWED}"
+    )
+
+
 def test_more_pixels_than_pillow_trusts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
