@@ -22,7 +22,14 @@ from latmodel.picture import Captions, Picture, PlotSettings, picture_of_curve
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["ENDINGS", "draw", "draw_curve", "require_picture_target", "write_plot"]
+__all__ = [
+    "ENDINGS",
+    "draw",
+    "draw_curve",
+    "plot_style",
+    "require_picture_target",
+    "write_plot",
+]
 
 ENDINGS = (".png", ".svg")
 """What a picture's file name may end in."""
@@ -60,7 +67,7 @@ def draw(picture: Picture) -> Figure:
     Raises:
         MissingExtraError: matplotlib is not installed.
     """
-    with _style():
+    with plot_style():
         from latmodel.drawing import draw_picture  # noqa: PLC0415 (brings matplotlib)
 
         return draw_picture(picture)
@@ -95,14 +102,18 @@ def write_plot(path: str | Path, figure: Figure) -> None:
     form = Path(path).suffix.lower().removeprefix(".")
     unsaid = ("Software",) if form == "png" else ("Date", "Creator")
     data = io.BytesIO()
-    with _style():
+    with plot_style():
         figure.savefig(data, format=form, metadata=dict.fromkeys(unsaid))
     write_bytes(path, data.getvalue())
 
 
 @contextmanager
-def _style() -> Iterator[None]:
-    """Our settings while we draw, whatever the user's are; theirs come back after."""
+def plot_style() -> Iterator[None]:
+    """Our settings while we draw, whatever the user's are; theirs come back after.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+    """
     require_extra("a picture", ("matplotlib",), extra="plot")
     from matplotlib import style  # noqa: PLC0415 (an extra, and slow to import)
 

@@ -6,6 +6,7 @@ from optimizer.cli.groups.constraints import CONSTRAINTS
 from optimizer.cli.groups.cutting import CUTTING
 from optimizer.cli.groups.exporting import EXPORTING
 from optimizer.cli.groups.output import OUTPUT
+from optimizer.cli.groups.picture import PICTURE
 from optimizer.cli.groups.question import QUESTION
 from optimizer.cli.groups.running import RUNNING
 
@@ -17,5 +18,6 @@ GROUPS = (
     CUTTING,
     RUNNING,
     EXPORTING,
+    PICTURE,
     OUTPUT,
 )
