@@ -21,7 +21,7 @@ from latmodel.label_lanes import label_lanes, rightmost_end
 from latmodel.picture import Picture
 from latmodel.steps import Step
 
-__all__ = ["draw_picture"]
+__all__ = ["BLACK", "GREY", "draw_picture", "one_line"]
 
 _WIDTH, _HEIGHT, _DPI = 1200, 675, 100
 """In pixels, and pixels per inch."""
@@ -42,7 +42,7 @@ _NS_PER_MS = 1e6
 
 # Okabe and Ito's palette, told apart in every common form of colour blindness; words are in
 # its vermilion, darkened until it reads well on white.
-_BLUE, _VERMILION, _WORDS, _GREY, _BLACK = (
+_BLUE, _VERMILION, _WORDS, GREY, BLACK = (
     "#0072B2", "#D55E00", "#A84300", "#8C8C8C", "#222222",
 )  # fmt: skip
 
@@ -64,18 +64,18 @@ def draw_picture(picture: Picture) -> Figure:
 def _draw_words(figure: Figure, axes: Axes, picture: Picture) -> None:
     captions = picture.captions
     for gid, words, size, weight, height in (
-        ("title", _line(captions.title, 80), 14, "bold", 20),
-        ("subtitle", _line(captions.subtitle, 140), 10.5, "normal", 46),
+        ("title", one_line(captions.title, 80), 14, "bold", 20),
+        ("subtitle", one_line(captions.subtitle, 140), 10.5, "normal", 46),
     ):
         figure.text(
             20 / _WIDTH, 1 - height / _HEIGHT, words,
-            gid=gid, size=size, weight=weight, color=_BLACK, va="top",
+            gid=gid, size=size, weight=weight, color=BLACK, va="top",
         )  # fmt: skip
     axes.set_xlabel("tokens per image, prefix included")
-    axes.set_ylabel(f"{_line(captions.latency, 60)} (ms)")
+    axes.set_ylabel(f"{one_line(captions.latency, 60)} (ms)")
 
 
-def _line(words: str, most: int) -> str:
+def one_line(words: str, most: int) -> str:
     """On one line of `most` letters, and none among them that an SVG may not hold."""
     line = " ".join(words.split())
     shown = line if len(line) <= most else f"{line[: most - 1]}…"
@@ -96,7 +96,7 @@ def _draw_latency(axes: Axes, picture: Picture) -> None:
         mean, most = picture.sample_errors()
         axes.plot(
             samples.counts, np.array(samples.latency_ns) / _NS_PER_MS,
-            linestyle="none", marker="o", markersize=2.6, color=_GREY, markeredgewidth=0,
+            linestyle="none", marker="o", markersize=2.6, color=GREY, markeredgewidth=0,
             gid="samples", zorder=2,
             label=f"{len(samples.counts)} dense samples; the curve is off by\n"
             f"{mean * 100:.1f} % in the mean, {most * 100:.1f} % at the 95th percentile",
@@ -109,7 +109,7 @@ def _draw_latency(axes: Axes, picture: Picture) -> None:
         places, latencies = zip(*picture.probes, strict=True)
         axes.plot(
             places, np.array(latencies) / _NS_PER_MS,
-            linestyle="none", marker="o", markersize=6, color=_BLACK, markeredgecolor="white",
+            linestyle="none", marker="o", markersize=6, color=BLACK, markeredgecolor="white",
             markeredgewidth=0.8, gid="probes", label=f"{len(places)} probes", zorder=5,
         )  # fmt: skip
 

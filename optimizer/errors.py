@@ -7,11 +7,13 @@ __all__ = [
     "ExportError",
     "InfeasibleError",
     "OptimizerError",
+    "PictureError",
     "ProblemError",
     "ScheduleError",
     "SolverError",
     "UnsupportedModelError",
     "VerificationError",
+    "WeightsError",
 ]
 
 
@@ -49,3 +51,11 @@ class VerificationError(OptimizerError, RuntimeError):
 
 class ExportError(OptimizerError, RuntimeError):
     """A model that cannot be exported, or whose file does not answer as the model does."""
+
+
+class PictureError(OptimizerError, ValueError):
+    """An image that cannot be read or shown, or positions that do not lie on it."""
+
+
+class WeightsError(OptimizerError, ValueError):
+    """A checkpoint that cannot be read safely, or holds another model's weights."""

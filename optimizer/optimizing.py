@@ -51,7 +51,13 @@ def optimize(
     earliest_cut: int | None = None,
     max_cuts: int | None = None,
     least_count: int | None = None,
+    least_rate: float | None = None,
     multiple_of: int = 1,
+    latest_cut: int | None = None,
+    cut_blocks: tuple[int, ...] | None = None,
+    pinned: tuple[tuple[int, int], ...] = (),
+    largest_drop: int | None = None,
+    time_limit_s: float | None = None,
     lossless_last: bool | None = None,
     score: str = "pomt",
     dropped: str = "average",
@@ -72,11 +78,19 @@ def optimize(
         mode: how operators run, one of `latmodel.stretches.MODES`; None takes the profile's
             own, and a measured curve where there is one.
         earliest_cut: the first block that may drop tokens, from 0; by default a quarter
-            of the depth, since scores mean little before.
+            of the depth, since scores mean little before, or the first of the blocks
+            that `cut_blocks` and `pinned` name, if that is earlier.
         max_cuts: blocks that may drop tokens at most; None for no limit.
         least_count: tokens that every block keeps at least; by default one more than the
             prefix.
+        least_rate: the same as a share of the patches, such as 0.5; give at most one.
         multiple_of: every count but the full one is a multiple of this.
+        latest_cut: the last block that may drop tokens.
+        cut_blocks: the only blocks that may drop tokens.
+        pinned: pairs (block, count): exactly that count leaves that block.
+        largest_drop: tokens that one block drops at most.
+        time_limit_s: seconds after which the solver settles for the best schedule found;
+            the plan then says how far it may be from the optimum. None for no limit.
         lossless_last: let only the prefix leave the last block's attention, where the head
             reads nothing else: its logits are then equal to rounding. That cut counts as
             none and keeps all, and no constraint binds it. None: where it helps, and the
@@ -118,11 +132,18 @@ def optimize(
         earliest_cut=earliest_cut,
         max_cuts=max_cuts,
         least_count=least_count,
+        least_rate=least_rate,
         multiple_of=multiple_of,
+        latest_cut=latest_cut,
+        cut_blocks=cut_blocks,
+        pinned=pinned,
+        largest_drop=largest_drop,
     )
     # A model that meets the budget as it is stays as it is, to the last bit.
     untouched = lossless_last is None and table.dense_ns <= budget_ns
-    ending, solution = solve_better(posed[-1:] if untouched else posed, solver=solver)
+    ending, solution = solve_better(
+        posed[-1:] if untouched else posed, solver=solver, time_limit_s=time_limit_s
+    )
     _, fastest = solve_better(posed, solver=pareto, budget_ns=0)
     schedule = ending.schedule_of(solution)
     return Plan(
@@ -146,6 +167,7 @@ def optimize(
             *device.warnings,
             *table.warnings,
             *_warnings(solution, schedule),
+            *_gap(solution),
             *((_UNTIMED,) if proportional and schedule.cuts else ()),
         ),
         versions=_versions(),
@@ -188,6 +210,17 @@ def _warnings(solution: Solution, schedule: Schedule) -> tuple[str, ...]:
         "evaluate the cut model"
     )
     return (advice,)
+
+
+def _gap(solution: Solution) -> tuple[str, ...]:
+    if solution.status is not Status.TIME_LIMIT:
+        return ()
+    gap = solution.bound - solution.value
+    said = (
+        f"the time limit stopped the solver: it keeps {solution.value} tokens over all blocks, "
+        f"and no schedule within the budget keeps over {gap} more; try a longer --time-limit"
+    )
+    return (said,)
 
 
 def _versions() -> tuple[tuple[str, str], ...]:

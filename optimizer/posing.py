@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from decimal import Decimal
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -50,16 +53,15 @@ def pose(
     lossless_last: bool = False,
     value: Int64 | None = None,
     earliest_cut: int | None = None,
-    max_cuts: int | None = None,
     least_count: int | None = None,
-    multiple_of: int = 1,
+    least_rate: float | None = None,
+    **constraints: Any,
 ) -> Posed:
     """What to maximise within the budget, and how to read the answer.
 
     A lossless last cut is no decision, so the last block has no row. What it costs at each
     count that reaches it is part of the row before, its MLP of `fixed_ns`; and it keeps all
-    that reaches it, so that row counts twice. `max_cuts`, `least_count` and `multiple_of`
-    do not bind it.
+    that reaches it, so that row counts twice. No constraint binds it.
 
     Args:
         table: what every block costs at every count.
@@ -68,15 +70,15 @@ def pose(
         lossless_last: whether the schedule ends in the lossless last cut.
         value: shape (depth, C), what keeping each count through each block is worth; None
             counts tokens.
-        earliest_cut: as in `optimizer.optimize`, as are the others.
-        max_cuts: likewise.
+        earliest_cut: as in `optimizer.optimize`.
         least_count: likewise.
-        multiple_of: likewise.
+        least_rate: likewise.
+        constraints: the others of `Problem`, by their names.
 
     Raises:
         ProblemError: a constraint is out of range, or the model has no lossless last cut.
     """
-    least = _least_count(workload, least_count)
+    least = _least_count(workload, least_count, least_rate)
     if earliest_cut is not None and earliest_cut >= table.depth:
         raise ProblemError(
             f"earliest_cut is {earliest_cut}: {workload.model} has blocks 0 to "
@@ -91,6 +93,7 @@ def pose(
         segment_ns = np.vstack((segment_ns[:-2], ending.segment_ns))
         value = np.vstack((value[:-2], value[-2:].sum(axis=0)))
         cut_ns, fixed_ns = cut_ns[:-1], fixed_ns + ending.mlp_ns
+        constraints = _before_last(constraints, table.depth - 1)
     problem = Problem(
         counts=table.counts,
         value=value,
@@ -98,10 +101,9 @@ def pose(
         cut_ns=cut_ns,
         fixed_ns=fixed_ns,
         budget_ns=budget_ns,
-        earliest_cut=table.depth // 4 if earliest_cut is None else earliest_cut,
-        max_cuts=max_cuts,
+        earliest_cut=_earliest(table.depth, earliest_cut, constraints),
         least_count=least,
-        multiple_of=multiple_of,
+        **constraints,
     )
     return Posed(problem, workload, lossless_last)
 
@@ -115,14 +117,15 @@ def pose_endings(
         table: as in `pose`, as is the workload.
         workload: likewise.
         lossless_last: True for that ending alone, False for the other; None for both, where
-            there are both.
+            there are both and no count is pinned to the last block.
         constraints: the other arguments of `pose`.
 
     Raises:
         ProblemError: as `pose`.
     """
     endings = (True, False) if lossless_last is None else (lossless_last,)
-    if lossless_last is None and table.ending is None:
+    held = any(block == table.depth - 1 for block, _ in constraints.get("pinned", ()))
+    if lossless_last is None and (table.ending is None or held):
         endings = (False,)
     return tuple(pose(table, workload, lossless_last=one, **constraints) for one in endings)
 
@@ -132,29 +135,22 @@ def problem_for(
     workload: Workload,
     *,
     budget_ns: int,
-    earliest_cut: int | None = None,
-    max_cuts: int | None = None,
-    least_count: int | None = None,
-    multiple_of: int = 1,
+    **constraints: Any,
 ) -> Problem:
-    """The problem in which every block decides; arguments as in `optimize`.
+    """The problem in which every block decides; arguments as in `pose`.
 
     Raises:
         ProblemError: a constraint is out of range.
     """
-    return pose(
-        table,
-        workload,
-        budget_ns=budget_ns,
-        earliest_cut=earliest_cut,
-        max_cuts=max_cuts,
-        least_count=least_count,
-        multiple_of=multiple_of,
-    ).problem
+    return pose(table, workload, budget_ns=budget_ns, **constraints).problem
 
 
 def solve_better(
-    posed: tuple[Posed, ...], *, solver: Solver, budget_ns: int | None = None
+    posed: tuple[Posed, ...],
+    *,
+    solver: Solver,
+    budget_ns: int | None = None,
+    time_limit_s: float | None = None,
 ) -> tuple[Posed, Solution]:
     """The best solution of several endings of one model.
 
@@ -168,12 +164,13 @@ def solve_better(
         posed: one or more, of the same model.
         solver: any function in `optimizer.solvers`.
         budget_ns: another budget than theirs.
+        time_limit_s: seconds that each ending's solve may take.
     """
     answers = []
     for each in posed:
         problem = each.problem
         asked = problem if budget_ns is None else problem.with_budget(budget_ns)
-        answers.append((each, solve(asked, solver=solver)))
+        answers.append((each, solve(asked, solver=solver, time_limit_s=time_limit_s)))
     chosen, solution = max(answers, key=lambda answer: _rank(answer[1]))
     if solution.status not in (Status.OPTIMAL, Status.TIME_LIMIT):
         return chosen, solution  # what claims no optimum has none to lose
@@ -188,8 +185,43 @@ def _rank(solution: Solution) -> tuple[bool, int, int]:
     return within, solution.value if within else 0, -solution.latency_ns
 
 
-def _least_count(workload: Workload, asked: int | None) -> int:
+def _earliest(depth: int, asked: int | None, constraints: Mapping[str, Any]) -> int:
+    """A quarter of the depth, but no later than a cut that was asked for by its block."""
+    if asked is not None:
+        return asked
+    named = [block for block, _ in constraints.get("pinned", ())]
+    named += constraints.get("cut_blocks") or ()
+    return min(depth // 4, *named) if named else depth // 4
+
+
+def _before_last(constraints: Mapping[str, Any], last: int) -> dict[str, Any]:
+    """The constraints on the blocks before one that decides nothing.
+
+    Raises:
+        ProblemError: a count is pinned to that block.
+    """
+    kept = dict(constraints)
+    for block, count in kept.get("pinned", ()):
+        if block == last:
+            raise ProblemError(
+                f"pinned holds ({block}, {count}), and a lossless last cut leaves that block "
+                "the prefix alone; leave one of the two out"
+            )
+    if kept.get("cut_blocks") is not None:
+        kept["cut_blocks"] = tuple(block for block in kept["cut_blocks"] if block != last)
+    if kept.get("latest_cut") is not None:
+        kept["latest_cut"] = min(kept["latest_cut"], last - 1)
+    return kept
+
+
+def _least_count(workload: Workload, asked: int | None, rate: float | None) -> int:
     smallest = workload.prefix + 1
+    if rate is not None:
+        if asked is not None:
+            raise ProblemError("give at most one of least_count and least_rate")
+        if not 0 < rate <= 1:
+            raise ProblemError(f"least_rate is {rate}: must be above 0 and at most 1")
+        return max(smallest, workload.prefix + ceil(Decimal(str(rate)) * workload.patches))
     if asked is not None and asked < smallest:
         raise ProblemError(
             f"least_count is {asked}: {workload.model} has {workload.prefix} prefix "

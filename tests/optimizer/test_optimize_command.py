@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -252,3 +253,31 @@ def test_help_shows_an_example(command: Run) -> None:
     status, out, _ = command("--help")
     assert status == 0
     assert "optimize --budget 20ms --device-profile jetson.yaml" in out
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "error"),
+    [
+        ("--cut-blocks", "3,x", "'3,x' is no list of blocks: write 3,6,9"),
+        ("--pin", "3:120", "'3:120' is no pin: write block=count, such as 3=120"),
+        ("--least-rate", "0%", "'0%' is no share: write 0.5 or 50%"),
+        ("--least-rate", "nan", "'nan' is no share: write 0.5 or 50%"),
+    ],
+)
+def test_constraints_that_cannot_be_read(
+    command: Run, option: str, value: str, error: str
+) -> None:
+    status, out, err = command("--budget", "90%", "--device-profile", "jetson", option, value)
+    assert (status, out) == (2, "")
+    assert error in err
+
+
+def test_constraints_reach_the_solver(command: Run) -> None:
+    options = ("--cut-blocks", "4,7", "--pin", "7=100", "--largest-drop", "60", "--json")
+    status, out, _ = command(
+        *("--budget", "90%", "--batch", "8", "--device-profile", "jetson"), *options
+    )
+    tokens = json.loads(out)["tokens"]
+    assert status == 0
+    assert (tokens[3], tokens[7]) == (197, 100)
+    assert max(a - b for a, b in pairwise(tokens[:-1])) <= 60

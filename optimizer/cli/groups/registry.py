@@ -7,6 +7,7 @@ from optimizer.cli.groups.cutting import CUTTING
 from optimizer.cli.groups.exporting import EXPORTING
 from optimizer.cli.groups.frontier import FRONTIER
 from optimizer.cli.groups.output import OUTPUT
+from optimizer.cli.groups.picture import PICTURE
 from optimizer.cli.groups.question import QUESTION
 from optimizer.cli.groups.running import RUNNING
 
@@ -19,5 +20,6 @@ GROUPS = (
     FRONTIER,
     RUNNING,
     EXPORTING,
+    PICTURE,
     OUTPUT,
 )

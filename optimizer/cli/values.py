@@ -1,0 +1,55 @@
+"""Values of options that are more than a word or a number."""
+
+from __future__ import annotations
+
+import re
+
+import click
+
+__all__ = ["blocks", "pin", "rate"]
+
+
+def blocks(text: str) -> tuple[int, ...]:
+    """Blocks by their numbers.
+
+    Raises:
+        click.BadParameter: these are none.
+
+    >>> blocks("9,3,6")
+    (3, 6, 9)
+    """
+    parts = [part.strip() for part in text.split(",")]
+    if not all(re.fullmatch("[0-9]{1,4}", part) for part in parts):
+        raise click.BadParameter(f"{text!r} is no list of blocks: write 3,6,9")
+    return tuple(sorted({int(part) for part in parts}))
+
+
+def pin(text: str) -> tuple[int, int]:
+    """A block, and the tokens that leave it.
+
+    Raises:
+        click.BadParameter: it is no such pair.
+
+    >>> pin("3=120")
+    (3, 120)
+    """
+    match = re.fullmatch("([0-9]{1,4})=([0-9]{1,6})", text)
+    if match is None:
+        raise click.BadParameter(f"{text!r} is no pin: write block=count, such as 3=120")
+    return int(match[1]), int(match[2])
+
+
+def rate(text: str) -> float:
+    """A share, as a number or in percent.
+
+    Raises:
+        click.BadParameter: it is no share above 0 and at most 1.
+
+    >>> rate("0.5"), rate("50%")
+    (0.5, 0.5)
+    """
+    match = re.fullmatch("([0-9]*[.]?[0-9]+)(%?)", text)
+    share = 0.0 if match is None else float(match[1]) / (100 if match[2] else 1)
+    if not 0 < share <= 1:
+        raise click.BadParameter(f"{text!r} is no share: write 0.5 or 50%")
+    return share
