@@ -18,7 +18,7 @@ from optimizer.errors import BudgetError
 from optimizer.plan import Plan
 from optimizer.posing import pose_endings, problem_for, solve_better
 from optimizer.schedule import Schedule
-from optimizer.solution import Solution
+from optimizer.solution import Solution, Status
 from optimizer.solvers.pareto import pareto
 from optimizer.solving import Solver
 

@@ -29,9 +29,7 @@ def tradeoff_lines(
     if chosen is not None and chosen not in points:
         points = tuple(sorted((*points, chosen), key=lambda point: point.latency_ns))
     count = len(tradeoff.points)
-    part = (
-        "" if len(points) == count else f"; {len(points)} of them here, --all shows every one"
-    )
+    part = "" if len(points) == count else f"; {len(points)} are shown, with --all every one"
     lines = [
         f"{tradeoff.model}, batch {tradeoff.batch}, {tradeoff.dtype}, on {tradeoff.device}",
         labelled("unpruned", f"{tradeoff.dense_ms:.2f} ms predicted"),
@@ -48,10 +46,8 @@ def _budget_lines(
         return []
     budget = f"{budget_ns / 1e6:.2f} ms"
     if chosen is None:
-        fastest = tradeoff.points[0].latency_ms
-        return [
-            labelled("budget", f"{budget}: no schedule meets it, the fastest {fastest:.2f}")
-        ]
+        fastest = f"the fastest takes {tradeoff.points[0].latency_ms:.2f} ms"
+        return [labelled("budget", f"{budget}: no schedule meets it; {fastest}")]
     lines = [labelled("budget", f"{budget}: {_reached(chosen)}, marked below")]
     for rival in tradeoff.rivals:
         within = [point for point in rival.points if point.latency_ns <= budget_ns]

@@ -26,7 +26,7 @@ __all__ = ["find_tradeoff"]
 RIVALS = (ONE_CUT, EQUAL_RATIOS, CONSTANT_DROP)
 """The shapes that a trade-off is shown beside."""
 
-_COUNTED = ("least_count", "multiple_of")
+_COUNTED = ("least_count", "least_rate", "multiple_of")
 """The constraints on counts, which bind whatever cuts."""
 
 
@@ -51,9 +51,10 @@ def find_tradeoff(
         mode: likewise.
         lossless_last: as in `optimizer.optimize`; None takes both endings, and of both what
             no other schedule beats.
-        rivals: published shapes to show beside it. Of the constraints `least_count` and
-            `multiple_of` bind them, others do not: they cut where their authors do.
-        constraints: those of `optimizer.optimize`: `earliest_cut`, `max_cuts` and others.
+        rivals: published shapes to show beside it. Of the constraints `least_count`,
+            `least_rate` and `multiple_of` bind them, others do not: they cut where their
+            authors do.
+        constraints: those of `optimizer.optimize`, by name, such as `earliest_cut`.
 
     Raises:
         ProblemError: a constraint is out of range.

@@ -92,7 +92,9 @@ def test_a_budget_is_marked_even_where_it_is_thinned_out(command: Run) -> None:
 
 
 def test_a_budget_that_nothing_meets_is_an_answer(command: Run) -> None:
-    status, out, _ = command("--frontier", "--device-profile", "stairs.yaml", "--budget", "10us")
+    status, out, _ = command(
+        "--frontier", "--device-profile", "stairs.yaml", "--budget", "10us"
+    )
     assert status == 1
     assert "budget       0.01 ms: no schedule meets it; the fastest takes " in out
 

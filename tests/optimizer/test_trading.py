@@ -19,6 +19,8 @@ FOUND = find_tradeoff("test_vit", profile=PROFILE)
 CONSTRAINTS: tuple[dict[str, Any], ...] = (
     {"earliest_cut": 0, "multiple_of": 8},
     {"max_cuts": 1, "least_count": 30},
+    {"cut_blocks": (2, 4), "latest_cut": 4, "largest_drop": 40},
+    {"least_rate": 0.4, "pinned": ((3, 80),)},
     {"lossless_last": False},
     {"lossless_last": True},
 )

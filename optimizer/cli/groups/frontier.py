@@ -21,7 +21,7 @@ __all__ = ["FRONTIER"]
 
 _ACT_ON_IT = 1
 
-_OF_A_PLAN = ("schedule", "verify", "export")
+_OF_A_PLAN = ("schedule", "verify", "export", "picture", "time_limit_s")
 """Options that need one plan, where a frontier has many."""
 
 
@@ -34,8 +34,9 @@ def _check(given: Given) -> None:
         return
     for name in _OF_A_PLAN:
         if given[name]:
+            option = name.removesuffix("_s").replace("_", "-")
             raise click.UsageError(
-                f"--{name} is of one plan, and --frontier makes many: leave one out"
+                f"--{option} is of one plan, and --frontier makes many: leave one out"
             )
     if given["device_profile"] is None:
         raise click.UsageError(
@@ -87,7 +88,7 @@ def _find(given: Given) -> Tradeoff:
             batch=given["batch"],
             dtype=given["dtype"],
             mode=given["mode"],
-            **{name: given[name] for name in CONSTRAINTS.names},
+            **{name: given[name] for name in CONSTRAINTS.names if name != "time_limit_s"},
         )
     if given["dtype"] is None:
         say_dtype(found.profile, found.dtype)
