@@ -51,11 +51,13 @@ def at_image_size(workload: Workload, size: int) -> Workload:
             f"{workload.model} is {workload.kind}: its token count does not follow from "
             "img_size; create the model for the size and pass it"
         )
-    side, patch = _grid(workload), _patch(workload)
+    _grid(workload)
+    patch = _patch(workload)
     if size < patch or size % patch:
+        near = max(size // patch, 1) * patch
         raise WorkloadError(
             f"image size is {size}: {workload.model} takes multiples of its patch of {patch}, "
-            f"such as {max(size // patch, 1) * patch} or {side * patch}"
+            f"such as {near} or {near + patch}"
         )
     return replace(workload, tokens=(size // patch) ** 2 + workload.prefix)
 

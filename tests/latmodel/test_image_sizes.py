@@ -49,7 +49,7 @@ def test_batch_and_dtype_stay() -> None:
 
 
 @pytest.mark.parametrize(
-    ("size", "near"), [(100, "96 or 224"), (8, "16 or 224"), (0, "16 or 224")]
+    ("size", "near"), [(100, "96 or 112"), (8, "16 or 32"), (-16, "16 or 32")]
 )
 def test_a_size_that_makes_no_whole_patches_is_refused(size: int, near: str) -> None:
     with pytest.raises(WorkloadError) as caught:

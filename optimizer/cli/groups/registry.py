@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from optimizer.cli.groups.choice import CHOICE
 from optimizer.cli.groups.constraints import CONSTRAINTS
 from optimizer.cli.groups.cutting import CUTTING
 from optimizer.cli.groups.exporting import EXPORTING
@@ -18,6 +19,7 @@ GROUPS = (
     CONSTRAINTS,
     CUTTING,
     FRONTIER,
+    CHOICE,
     RUNNING,
     EXPORTING,
     PICTURE,
