@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from latmodel.flops import schedule_flops
 from latmodel.profile import DeviceProfile
+from latmodel.workloads import find_workload
 from optimizer.budget import Budget
 from optimizer.choice import Candidate, Choice
 from optimizer.choosing import choose_batch, choose_model
@@ -194,6 +196,9 @@ def test_each_candidate_is_planned_as_alone() -> None:
         alone = optimize(candidate.model, profile=OPERATORS, budget_ms=2000, **options)
         assert candidate.plan == alone
         assert candidate.batch == 2
+        assert candidate.dense_macs == schedule_flops(
+            find_workload(candidate.model), (197,) * 12
+        ) // 2, "of one image"
         assert candidate.images_per_second == 2e9 / alone.predicted_ns
 
 
