@@ -196,9 +196,10 @@ def test_each_candidate_is_planned_as_alone() -> None:
         alone = optimize(candidate.model, profile=OPERATORS, budget_ms=2000, **options)
         assert candidate.plan == alone
         assert candidate.batch == 2
-        assert candidate.dense_macs == schedule_flops(
-            find_workload(candidate.model), (197,) * 12
-        ) // 2, "of one image"
+        assert (
+            candidate.dense_macs
+            == schedule_flops(find_workload(candidate.model), (197,) * 12) // 2
+        ), "of one image"
         assert candidate.images_per_second == 2e9 / alone.predicted_ns
 
 
