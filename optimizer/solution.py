@@ -14,6 +14,12 @@ class Status(Enum):
     OPTIMAL = "proved optimal"
     INFEASIBLE = "infeasible: no schedule meets the budget"
     TIME_LIMIT = "stopped by the time limit; feasible, not proved optimal"
+    BOUNDED = "within the budget; how far from optimal at most is proved"
+
+    @property
+    def proved(self) -> bool:
+        """Whether no schedule is better: the best there is, or none within the budget."""
+        return self in (Status.OPTIMAL, Status.INFEASIBLE)
 
 
 @dataclass(frozen=True, slots=True)
