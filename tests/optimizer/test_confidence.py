@@ -108,6 +108,37 @@ def test_shared_errors_alone_are_solved_exactly(
     assert truth in (None, found.solution.value)
 
 
+def test_many_counts_average_out() -> None:
+    """Six counts, pinned: their errors come to 0.41 of a shared one, as a budget may hold.
+
+    A bound that took half of them as shared would say that no schedule keeps it.
+    """
+    counts, six = np.arange(1, 8), tuple((block, 6 - block) for block in range(6))
+    problem = Problem(
+        counts=counts,
+        value=np.tile(counts, (6, 1)),
+        segment_ns=np.full((6, 7), 1_000_000),
+        cut_ns=np.zeros((6, 7), dtype=np.int64),
+        fixed_ns=0,
+        budget_ns=1,
+        pinned=six,
+    )
+    errors = Uncertainty(shared=np.zeros(7), independent=np.full(7, 0.1), groups=np.arange(7))
+    tokens = tuple(count for _, count in six)
+    upper = Tail.of(errors, 0.95).upper_ns(problem, tokens)
+    found = solve_confident(problem.with_budget(upper), errors, 0.95)
+    assert (found.solution.status, found.solution.tokens) == (Status.OPTIMAL, tokens)
+
+
+@pytest.mark.parametrize("seed", [3, 4, 9, 10])
+def test_constraints_that_the_second_bound_leaves_out_are_obeyed(seed: int) -> None:
+    problem = staircase(12, 197, seed, share=0.85, earliest=3, max_cuts=1)
+    problem = replace(problem, cut_ns=problem.cut_ns // 8)
+    found = solve_confident(problem, measured_errors(197), 0.95)
+    assert broken_by(problem, found.solution.tokens) == ()
+    assert found.solution.status is not Status.INFEASIBLE
+
+
 def test_most_small_problems_are_solved_to_the_optimum() -> None:
     """Not only bounded: 9 in 10 of what can be met, and no refusal."""
     rng, best, all_ = np.random.default_rng(0), 0, 0
