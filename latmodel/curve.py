@@ -150,6 +150,28 @@ class Curve:
         answer: Floats = np.interp(asked, every, deviation / latency)
         return answer
 
+    def error_groups(self, counts: npt.ArrayLike) -> npt.NDArray[np.int64]:
+        """Which counts share the error that `relative_error` states; a number for each.
+
+        A probe has its reading's to itself. All counts between the same two probes share
+        theirs: where a hidden step lies, or which kernel runs, moves them together. (That
+        the ends of a gap enter into it, by their readings' noise, is left out: it is far
+        less than what a gap may hide, or the probe would be read again.)
+
+        Raises:
+            LatmodelError: a count lies outside the probed range.
+
+        >>> curve = Curve(tuple(Measurement(n, (100,)) for n in (1, 4, 8)))
+        >>> curve.error_groups([1, 2, 3, 4, 5]).tolist()
+        [1, 2, 2, 3, 4]
+        """
+        asked = self._asked(counts)
+        below = np.searchsorted(self.counts, asked, side="left")
+        groups: npt.NDArray[np.int64] = below + np.searchsorted(
+            self.counts, asked, side="right"
+        )
+        return groups.astype(np.int64)
+
     def upper_ns(self, counts: npt.ArrayLike, confidence: float = 0.95) -> Floats:
         """A latency that a count is meant to stay below with probability `confidence`, in ns.
 

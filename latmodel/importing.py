@@ -15,6 +15,7 @@ from latmodel.errors import ProfileError
 from latmodel.estimating import cut_estimate, ends_estimate, mlp_estimate
 from latmodel.measurement import Measurement
 from latmodel.profile import DeviceProfile, ErrorFigure, Provenance
+from latmodel.provenance import WHOLE_MODEL
 from latmodel.readings import Readings
 from latmodel.workload import Workload
 from latmodel.workload_curves import WorkloadCurves
@@ -163,5 +164,4 @@ def _errors(readings: Readings, curves: WorkloadCurves) -> tuple[ErrorFigure, ..
     percent = percent_above_whole(readings, curves)
     if percent is None:
         return ()
-    what = "the unpruned model, timed as a whole"
-    return (ErrorFigure(what=what, mean_percent=round(abs(percent), 2), rows=1),)
+    return (ErrorFigure(what=WHOLE_MODEL, mean_percent=round(abs(percent), 2), rows=1),)

@@ -17,6 +17,7 @@ from latmodel.measurement import Measurement
 from latmodel.parts import CUT_PROBES, MLP_PROBES, PartTimer, part_reader
 from latmodel.probing import probe_curve
 from latmodel.profile import DeviceProfile, ErrorFigure, Provenance
+from latmodel.provenance import WHOLE_MODEL
 from latmodel.recording import Recorder
 from latmodel.session import Session
 from latmodel.timing import settle
@@ -168,7 +169,7 @@ def _profile(
         ),
         errors=(
             ErrorFigure(
-                what="the unpruned model, timed as a whole",
+                what=WHOLE_MODEL,
                 mean_percent=round(100 * error, 2),
                 rows=1,
             ),

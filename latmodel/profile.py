@@ -14,7 +14,7 @@ from latmodel.environment import Environment
 from latmodel.errors import FieldError, ProfileError
 from latmodel.fields import Fields
 from latmodel.operators import OperatorModel
-from latmodel.provenance import ErrorFigure, Provenance
+from latmodel.provenance import ErrorFigure, Provenance, shared_error
 from latmodel.table import LatencyTable
 from latmodel.workload import Workload
 from latmodel.workload_curves import WorkloadCurves
@@ -93,6 +93,12 @@ class DeviceProfile:
         measured in, so where a mode or an attention is named the operators answer, even
         for a workload that was measured.
 
+        A curve's errors are told apart (`LatencyTable.uncertainty`): what all counts share
+        is `provenance.shared_error`; what a count has to itself is its reading's error where
+        it was timed, interpolation's where it was not. Operators' are taken as shared whole:
+        one operator model prices every count, and no source tells how much of what it is off
+        at one count it is off at another; taken so, errors never average out.
+
         Args:
             workload: what runs.
             mode: one of `latmodel.stretches.MODES`; None takes the profile's own.
@@ -108,7 +114,9 @@ class DeviceProfile:
         curves = self.measured(workload)
         if curves is not None:
             # Which tokens the head reads is no shape: only who asks knows.
-            return curves.table(prefix_head=workload.prefix_head)
+            return curves.table(
+                prefix_head=workload.prefix_head, shared_error=shared_error(self.errors)
+            )
         if self.operators is not None:
             return compose(workload, self.operators)
         raise self._not_measured(workload)

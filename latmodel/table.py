@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from latmodel.ending import Ending
 from latmodel.errors import LatmodelError
+from latmodel.uncertainty import Uncertainty
 
 __all__ = ["Int64", "LatencyTable", "ceil_ns"]
 
@@ -54,9 +55,14 @@ class LatencyTable:
         warnings: what the user must know before trusting them.
         ending: the last block where it keeps the prefix alone; None where the head reads
             other tokens, or there is no block before it.
+        uncertainty: how `relative_error` is made up; None where nothing is known to be
+            independent from one count to another, and all of it is taken as shared.
+        timed: shape (C,), the counts that were timed; None where that is not known, as of
+            what operators compose.
 
     Raises:
-        LatmodelError: shapes disagree, counts do not ascend, or a latency is negative.
+        LatmodelError: shapes disagree, counts do not ascend, a latency is negative, or
+            `uncertainty` does not come to `relative_error`.
     """
 
     counts: Int64
@@ -67,6 +73,8 @@ class LatencyTable:
     origin: str
     warnings: tuple[str, ...] = ()
     ending: Ending | None = None
+    uncertainty: Uncertainty | None = None
+    timed: npt.NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
         for name in ("counts", "segment_ns", "cut_ns", "relative_error"):
@@ -91,6 +99,25 @@ class LatencyTable:
             self.depth < 2 or self.ending.segment_ns.shape != self.counts.shape
         ):
             raise LatmodelError("an ending needs two blocks or more and one value per count")
+        self._check_uncertainty()
+
+    def _check_uncertainty(self) -> None:
+        known = self.uncertainty
+        if known is not None and (
+            known.total.shape != self.counts.shape
+            or not np.allclose(known.total, self.relative_error, rtol=1e-9, atol=1e-12)
+        ):
+            raise LatmodelError(
+                "uncertainty must hold one value per count, and both of its parts together "
+                "come to relative_error"
+            )
+        if self.timed is None:
+            return
+        if self.timed.shape != self.counts.shape:
+            raise LatmodelError("timed must hold one value per count")
+        timed = self.timed.copy()  # as above
+        timed.setflags(write=False)
+        object.__setattr__(self, "timed", timed)
 
     @property
     def depth(self) -> int:
@@ -101,6 +128,44 @@ class LatencyTable:
     def dense_ns(self) -> int:
         """The whole model with every token kept."""
         return self.fixed_ns + int(self.segment_ns[:, -1].sum())
+
+    @property
+    def parts(self) -> Uncertainty:
+        """The errors by what they go together with; all shared where nothing else is known."""
+        known = self.uncertainty
+        return Uncertainty.all_shared(self.relative_error) if known is None else known
+
+    def only(self, counts: Int64) -> LatencyTable:
+        """The same table without the counts that are not named; the full one stays.
+
+        Args:
+            counts: tokens; those that the table does not have are passed over.
+
+        Raises:
+            LatmodelError: the full count is not among them.
+
+        >>> table = LatencyTable(counts=np.array([1, 2, 3]), segment_ns=np.array([[4, 5, 6]]),
+        ...     cut_ns=np.array([[1, 1, 1]]), fixed_ns=9, relative_error=np.zeros(3), origin="")
+        >>> table.only(np.array([1, 3])).segment_ns.tolist()
+        [[4, 6]]
+        """
+        keep = np.isin(self.counts, counts)
+        if not keep[-1]:
+            raise LatmodelError(
+                f"counts leave out {self.counts[-1]}, the full count, which every schedule "
+                "starts from"
+            )
+        ending = self.ending
+        return replace(
+            self,
+            counts=self.counts[keep],
+            segment_ns=self.segment_ns[:, keep],
+            cut_ns=self.cut_ns[:, keep],
+            relative_error=self.relative_error[keep],
+            ending=ending and replace(ending, segment_ns=ending.segment_ns[keep]),
+            uncertainty=self.uncertainty and self.uncertainty.at(keep),
+            timed=None if self.timed is None else self.timed[keep],
+        )
 
     def latency_ns(self, tokens: tuple[int, ...]) -> int:
         """The whole model when block ``i`` keeps ``tokens[i]``; shape (depth,).

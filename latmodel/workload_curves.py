@@ -11,6 +11,7 @@ from latmodel.ending import Ending
 from latmodel.errors import FieldError, WorkloadError
 from latmodel.fields import Fields
 from latmodel.table import LatencyTable, ceil_ns
+from latmodel.uncertainty import Uncertainty
 from latmodel.workload import Workload
 
 __all__ = ["WorkloadCurves"]
@@ -49,7 +50,7 @@ class WorkloadCurves:
         if self.ends_ns < 1:
             raise WorkloadError(f"ends_ns is {self.ends_ns}: must be 1 or more")
 
-    def table(self, *, prefix_head: bool = False) -> LatencyTable:
+    def table(self, *, prefix_head: bool = False, shared_error: float = 0.0) -> LatencyTable:
         """The latency table of this workload at every count.
 
         Blocks are alike, so a segment (the MLP of one block and the attention of the
@@ -62,6 +63,8 @@ class WorkloadCurves:
 
         Args:
             prefix_head: the head reads the prefix alone, so that there is an ending.
+            shared_error: one standard deviation of what all counts share, as a fraction;
+                each count's own error is the blocks' curve's.
         """
         depth = self.workload.depth
         counts = np.arange(1, self.workload.tokens + 1, dtype=np.int64)
@@ -70,6 +73,12 @@ class WorkloadCurves:
         mlp = np.minimum(self.mlps.latency_ns(counts) / depth, block)
         segments = np.tile(block, (depth, 1))
         segments[-1] = mlp
+        own = self.blocks.relative_error(counts)
+        errors = Uncertainty(
+            shared=np.full(len(counts), shared_error),
+            independent=own,
+            groups=self.blocks.error_groups(counts),
+        )
         ending = None
         if prefix_head and depth > 1:
             ending = Ending(
@@ -82,9 +91,11 @@ class WorkloadCurves:
             segment_ns=ceil_ns(segments),
             cut_ns=np.tile(ceil_ns(self.cut.latency_ns(counts)), (depth, 1)),
             fixed_ns=self.ends_ns + int(ceil_ns(block[-1] - mlp[-1])),
-            relative_error=self.blocks.relative_error(counts),
+            relative_error=errors.total,
             origin=f"measured curve of {self.workload.model}, {len(self.blocks.probes)} probes",
             ending=ending,
+            uncertainty=errors,
+            timed=np.isin(counts, self.blocks.counts),
         )
 
     def _least_mlp_ns(self) -> float:

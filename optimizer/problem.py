@@ -178,13 +178,24 @@ class Problem:
         Raises:
             ProblemError: a count is unknown, or there is not one per block.
         """
-        columns = self._columns(tokens)
-        total, before = self.fixed_ns, len(self.counts) - 1
-        for block, column in enumerate(columns):
-            total += int(self.segment_ns[block, column])
-            total += int(self.cut_ns[block, column]) if column < before else 0
+        return int(self.latency_by_count(tokens).sum())
+
+    def latency_by_count(self, tokens: tuple[int, ...]) -> Int64:
+        """What a schedule spends at each count; what no cut changes is at the full one.
+
+        Returns:
+            Shape (C,), whole nanoseconds.
+
+        Raises:
+            ProblemError: a count is unknown, or there is not one per block.
+        """
+        spent = np.zeros(len(self.counts), dtype=np.int64)
+        spent[-1], before = self.fixed_ns, len(self.counts) - 1
+        for block, column in enumerate(self._columns(tokens)):
+            cut_ns = int(self.cut_ns[block, column]) if column < before else 0
+            spent[column] += int(self.segment_ns[block, column]) + cut_ns
             before = column
-        return total
+        return spent
 
     def value_of(self, tokens: tuple[int, ...]) -> int:
         """What a schedule is worth.

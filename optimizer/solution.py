@@ -17,11 +17,17 @@ class Status(Enum):
     FIXED_RULE = "by a fixed rule; within the budget, not proved optimal"
     RULE_FAILED = "over the budget by a fixed rule; another schedule may meet it"
     FASTEST = "proved the fastest that keeps as much"
+    BOUNDED = "within the budget; how far from optimal at most is proved"
 
     @property
     def over_budget(self) -> bool:
         """Whether the schedule beside it takes longer than the budget."""
         return self in (Status.INFEASIBLE, Status.RULE_FAILED)
+
+    @property
+    def proved(self) -> bool:
+        """Whether no schedule is better: the best there is, or none within the budget."""
+        return self in (Status.OPTIMAL, Status.INFEASIBLE)
 
 
 @dataclass(frozen=True, slots=True)

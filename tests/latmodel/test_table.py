@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from latmodel.ending import Ending
 from latmodel.errors import LatmodelError
 from latmodel.table import LatencyTable, ceil_ns
+from latmodel.uncertainty import Uncertainty
 from tests.latmodel.strategies import tables
 
 
@@ -181,6 +182,17 @@ def test_a_schedule_that_costs_nothing_has_no_error() -> None:
         ({"fixed_ns": -1}, "a latency is negative"),
         ({"segment_ns": np.array([[1, -2], [3, 4]])}, "a latency is negative"),
         ({"cut_ns": np.array([[-1, 0], [0, 0]])}, "a latency is negative"),
+        (
+            {"uncertainty": Uncertainty.all_shared(np.array([0.1, 0.1]))},
+            "uncertainty must hold one value per count, and both of its parts together come "
+            "to relative_error",
+        ),
+        (
+            {"uncertainty": Uncertainty.all_shared(np.array([0.1]))},
+            "uncertainty must hold one value per count, and both of its parts together come "
+            "to relative_error",
+        ),
+        ({"timed": np.array([True])}, "timed must hold one value per count"),
     ],
 )
 def test_a_table_that_contradicts_itself_is_refused(
@@ -215,3 +227,30 @@ def test_what_is_no_latency_is_not_rounded(wrong: float) -> None:
     with pytest.raises(LatmodelError) as caught:
         ceil_ns([1.0, wrong])
     assert str(caught.value) == "a latency is negative, not finite or beyond 2**63 ns"
+
+
+def test_errors_of_unknown_make_up_are_shared() -> None:
+    parts = by_hand().parts
+    assert parts.shared.tolist() == [0.1, 0.2]
+    assert parts.independent.tolist() == [0, 0]
+
+
+def test_columns_left_out_leave_the_rest_as_it_was() -> None:
+    known = Uncertainty(
+        shared=np.array([0.1, 0.2]), independent=np.zeros(2), groups=np.array([3, 7])
+    )
+    ending = Ending(prefix=1, segment_ns=np.array([8, 9]), mlp_ns=1)
+    table = replace(by_hand(), uncertainty=known, timed=np.array([False, True]), ending=ending)
+    assert table.only(table.counts).latency_ns((4, 2)) == table.latency_ns((4, 2))
+    one = table.only(np.array([1, 4, 5]))
+    assert one.counts.tolist() == [4]
+    assert one.dense_ns == table.dense_ns
+    assert one.latency_ns((4, 1)) == table.latency_ns((4, 1))
+    assert (one.parts.groups.tolist(), one.relative_error.tolist()) == ([7], [0.2])
+    assert one.timed is not None
+    assert one.timed.tolist() == [True]
+    with pytest.raises(LatmodelError) as caught:
+        table.only(np.array([2]))
+    assert str(caught.value) == (
+        "counts leave out 4, the full count, which every schedule starts from"
+    )
