@@ -7,6 +7,7 @@ import click
 from latmodel.stretches import MODES
 from latmodel.workload import DTYPES
 from optimizer.cli.option_group import Option, OptionGroup
+from optimizer.cli.values import rate
 
 __all__ = ["QUESTION"]
 
@@ -18,6 +19,12 @@ QUESTION = OptionGroup(
             "--budget",
             everyday=True,
             help="20ms, 500us, 0.02s, or 60% of the unpruned latency.",
+        ),
+        Option(
+            "--confidence",
+            type=rate,
+            metavar="RATE",
+            help="Keep the budget with this probability: 95%.",
         ),
         Option("--device-profile", everyday=True, help="A file, or a shipped profile's name."),
         Option(
