@@ -12,6 +12,9 @@ from optimizer.solution import Solution, Status
 
 __all__ = ["broken_by", "check"]
 
+_OVER = (Status.INFEASIBLE, Status.RULE_FAILED)
+"""What says that the schedule beside it takes longer than the budget."""
+
 
 def check(problem: Problem, solution: Solution) -> tuple[str, ...]:
     """Every rule that a solution breaks, in words; empty where it is good.
@@ -37,11 +40,11 @@ def check(problem: Problem, solution: Solution) -> tuple[str, ...]:
     if solution.latency_ns != latency:
         broken.append(f"latency is said to be {solution.latency_ns} ns: it is {latency} ns")
     within = latency <= problem.budget_ns
-    if solution.status is Status.INFEASIBLE and within:
+    if solution.status in _OVER and within:
         broken.append(
             f"status says infeasible: {latency} ns meet the budget of {problem.budget_ns} ns"
         )
-    if solution.status is not Status.INFEASIBLE and not within:
+    if solution.status not in _OVER and not within:
         broken.append(f"latency is {latency} ns, over the budget of {problem.budget_ns} ns")
     if solution.status.proved and solution.bound != solution.value:
         broken.append(f"bound is {solution.bound}: must equal the value ({solution.value})")

@@ -26,8 +26,8 @@ from latmodel.whole_files import placed_whole
 from optimizer.errors import ExportError, VerificationError
 from optimizer.parity import Parity, check_graph, check_parity
 from optimizer.plan import Plan
-from optimizer.pruning import apply
 from optimizer.pruning.exportable import exportable
+from optimizer.pruning.planned import apply_plan
 from optimizer.pruning.steadying import steady_images
 from optimizer.pruning.twinning import twin
 from optimizer.verifying import Verification, executed_counts, image_shape, steady_rounds
@@ -114,7 +114,7 @@ def export(
         on_step("building and cutting the model")
         dense: Any = copy.deepcopy(model) if model is not None else build_model(plan.model)
         dense = dense.to("cpu", torch.float32).eval()
-        pruned = apply(twin(dense), plan.schedule, score=plan.score, dropped=plan.dropped)
+        pruned = apply_plan(twin(dense), plan)
         shape = (plan.batch, *image_shape(dense))
         parities = _write_checked(
             pruned, file, shape, compared, any_batch=any_batch, on_step=on_step

@@ -25,7 +25,7 @@ from optimizer.solving import Solver
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["optimize", "problem_for"]
+__all__ = ["optimize", "problem_for", "provenance_of", "workload_of"]
 
 _COLLAPSED = 0.25
 """A schedule whose last block keeps less than this share of the tokens gets a warning.
@@ -40,7 +40,7 @@ _UNTIMED = (
 
 
 def optimize(
-    model: nn.Module | str,
+    model: nn.Module | str | Workload,
     *,
     profile: DeviceProfile | str | Path,
     budget_ms: float | None = None,
@@ -67,7 +67,8 @@ def optimize(
     """Choose how many tokens each block keeps, so that the model meets a latency budget.
 
     Args:
-        model: a plain timm vision transformer, or its name.
+        model: a plain timm vision transformer, its name, or its shapes, whose batch and
+            dtype are those given below.
         profile: a device profile, its path, or the name of a shipped one.
         budget_ms: the whole model's latency at most, in ms; or give `budget`.
         budget: a parsed budget, which may be a share of the unpruned latency.
@@ -99,7 +100,8 @@ def optimize(
         proportional: whether later attention is to count a token as often as the patches
             that it stands for; recorded in the plan, which then warns that no profile has
             timed it.
-        solver: any function in `optimizer.solvers`.
+        solver: any function in `optimizer.solvers`; or, with `lossless_last=False`, since
+            their blocks are counted among all, in `optimizer.baselines.fitting`.
 
     Returns:
         A plan; where no schedule meets the budget its status says so and its schedule is
@@ -119,7 +121,7 @@ def optimize(
         raise BudgetError("give exactly one of budget_ms and budget")
     chosen = budget if budget is not None else Budget.of_ms(budget_ms or 0.0)
     device = profile if isinstance(profile, DeviceProfile) else read_profile(profile)
-    workload = _workload(model, batch, device.default_dtype if dtype is None else dtype)
+    workload = workload_of(model, batch, device.default_dtype if dtype is None else dtype)
     table = device.table(workload, mode=mode)
     budget_ns = chosen.within(table.dense_ns)
     posed = pose_endings(
@@ -160,7 +162,7 @@ def optimize(
         relative_error=table.relative_error_of(schedule.tokens),
         profile=device.name,
         device=device.device,
-        provenance=_provenance(device, table),
+        provenance=provenance_of(device, table),
         warnings=(
             *device.warnings,
             *table.warnings,
@@ -172,7 +174,14 @@ def optimize(
     )
 
 
-def _workload(model: nn.Module | str, batch: int, dtype: str) -> Workload:
+def workload_of(model: nn.Module | str | Workload, batch: int, dtype: str) -> Workload:
+    """What runs: a model, its name, or its shapes, at this batch and number format.
+
+    Raises:
+        LatmodelError: the model is unknown, or no plain vision transformer.
+    """
+    if isinstance(model, Workload):
+        return model.at(batch=batch, dtype=dtype)
     if isinstance(model, str):
         return find_workload(model, batch=batch, dtype=dtype)
     from latmodel.architectures import describe  # noqa: PLC0415 (imports torch and timm)
@@ -180,7 +189,8 @@ def _workload(model: nn.Module | str, batch: int, dtype: str) -> Workload:
     return describe(model, batch=batch, dtype=dtype)
 
 
-def _provenance(device: DeviceProfile, table: LatencyTable) -> tuple[str, ...]:
+def provenance_of(device: DeviceProfile, table: LatencyTable) -> tuple[str, ...]:
+    """Where a table's numbers come from and how well they are known, a sentence each."""
     said = [f"{table.origin}; confidence {device.confidence}"]
     for source in device.provenance:
         derived = f"; derived: {source.derived}" if source.derived else ""
@@ -191,7 +201,7 @@ def _provenance(device: DeviceProfile, table: LatencyTable) -> tuple[str, ...]:
 
 def _warnings(solution: Solution, schedule: Schedule) -> tuple[str, ...]:
     last = schedule.worth[-1] / schedule.full
-    if solution.status is Status.INFEASIBLE or last >= _COLLAPSED:
+    if solution.status.over_budget or last >= _COLLAPSED:
         return ()
     advice = (
         f"the last block keeps {schedule.worth[-1]} of {schedule.full} tokens: counting kept "

@@ -98,7 +98,7 @@ class Plan:
         if self.score not in SCORES:
             raise ScheduleError(f"score is {self.score!r}: must be one of {', '.join(SCORES)}")
         over = self.predicted_ns > self.budget_ns
-        if over != (self.status is Status.INFEASIBLE) or self.fastest_ns > self.predicted_ns:
+        if over != self.status.over_budget or self.fastest_ns > self.predicted_ns:
             raise ScheduleError(
                 f"status is {self.status.value!r}, with {self.predicted_ns} ns predicted, "
                 f"{self.fastest_ns} ns at the fastest and a budget of {self.budget_ns} ns: "

@@ -172,16 +172,16 @@ def solve_better(
         asked = problem if budget_ns is None else problem.with_budget(budget_ns)
         answers.append((each, solve(asked, solver=solver, time_limit_s=time_limit_s)))
     chosen, solution = max(answers, key=lambda answer: _rank(answer[1]))
-    if solution.status is Status.INFEASIBLE:
-        return chosen, solution
-    feasible = [s for _, s in answers if s.status is not Status.INFEASIBLE]
+    if solution.status not in (Status.OPTIMAL, Status.TIME_LIMIT):
+        return chosen, solution  # what claims no optimum has none to lose
+    feasible = [s for _, s in answers if not s.status.over_budget]
     bound = max(each.bound for each in feasible)
     status = solution.status if bound <= solution.value else Status.TIME_LIMIT
     return chosen, replace(solution, status=status, bound=bound)
 
 
 def _rank(solution: Solution) -> tuple[bool, int, int]:
-    within = solution.status is not Status.INFEASIBLE
+    within = not solution.status.over_budget
     return within, solution.value if within else 0, -solution.latency_ns
 
 

@@ -13,14 +13,15 @@ from optimizer.solution import Status
 if TYPE_CHECKING:
     from optimizer.verifying import Verification
 
-__all__ = ["plan_lines", "verification_lines"]
+__all__ = ["counts_in_words", "labelled", "plan_lines", "verification_lines"]
 
 
 _PAYS = 1.05
 """A best speed-up below this is within what a change of kernel or clock moves."""
 
 
-def _row(label: str, text: str) -> str:
+def labelled(label: str, text: str) -> str:
+    """A line of a report: what it is about, and what there is to say."""
     return f"{label:<12} {text}"
 
 
@@ -28,28 +29,29 @@ def plan_lines(plan: Plan) -> list[str]:
     """What a user must know of a plan, a line each; warnings left to the caller."""
     lines = [
         f"{plan.model}, batch {plan.batch}, {plan.dtype}, on {plan.device}",
-        _row("status", plan.status.value),
-        _row("budget", f"{plan.budget_ms:.2f} ms"),
-        _row("unpruned", f"{plan.dense_ms:.2f} ms predicted"),
+        labelled("status", plan.status.value),
+        labelled("budget", f"{plan.budget_ms:.2f} ms"),
+        labelled("unpruned", f"{plan.dense_ms:.2f} ms predicted"),
     ]
-    if plan.status is Status.INFEASIBLE:
-        lines.append(_row("fastest", f"{plan.predicted_ms:.2f} ms, by the schedule below"))
+    if plan.status.over_budget:
+        label = "fastest" if plan.status is Status.INFEASIBLE else "predicted"
+        lines.append(labelled(label, f"{plan.predicted_ms:.2f} ms, by the schedule below"))
     else:
         speedup = plan.dense_ns / max(plan.predicted_ns, 1)
         lines.append(
-            _row(
+            labelled(
                 "predicted",
                 f"{plan.predicted_ms:.2f} ms ({speedup:.2f}x), one standard deviation "
                 f"{plan.relative_error:.0%}",
             )
         )
     lines += [
-        _row("tokens", _counts(plan.schedule.tokens)),
-        _row("kept", f"{plan.kept_fraction:.1%} of all tokens over all blocks"),
+        labelled("tokens", counts_in_words(plan.schedule.tokens)),
+        labelled("kept", f"{plan.kept_fraction:.1%} of all tokens over all blocks"),
     ]
     if plan.schedule.lossless_last:
         lines.append(
-            _row(
+            labelled(
                 "last block", "keeps what the head reads: lossless, and counted as keeping all"
             )
         )
@@ -58,7 +60,7 @@ def plan_lines(plan: Plan) -> list[str]:
     lines.append(_limit(plan))
     labels = ("source", *("",) * len(plan.provenance))
     for label, text in zip(labels, plan.provenance, strict=False):
-        lines += textwrap.wrap(_row(label, text), 96, subsequent_indent=_row("", ""))
+        lines += textwrap.wrap(labelled(label, text), 96, subsequent_indent=labelled("", ""))
     return lines
 
 
@@ -71,7 +73,7 @@ def _limit(plan: Plan) -> str:
     return f"{limit}." if most >= _PAYS else f"{limit}: dropping tokens cannot pay here."
 
 
-def _counts(tokens: tuple[int, ...]) -> str:
+def counts_in_words(tokens: tuple[int, ...]) -> str:
     """Runs of equal counts together: `197 x3, 160 x2, 96 x7`."""
     runs = [(count, len(list(run))) for count, run in groupby(tokens)]
     return ", ".join(f"{count} x{length}" for count, length in runs) + " blocks"
@@ -83,22 +85,22 @@ def verification_lines(found: Verification) -> list[str]:
     over = found.measured_ns / found.budget_ns - 1
     verdict = "within the budget" if found.met else f"over the budget by {over:.1%}"
     lines = [
-        _row("executed", f"{_counts(found.executed)}: as planned"),
-        _row(
+        labelled("executed", f"{counts_in_words(found.executed)}: as planned"),
+        labelled(
             "measured",
             f"{found.measured_ns / 1e6:.2f} ms on {found.device}, {verdict}; middle half "
             f"{low / 1e6:.2f} to {high / 1e6:.2f} ms, {len(found.pruned_ns)} rounds, "
             f"{found.disturbed} calls disturbed",
         ),
-        _row(
+        labelled(
             "unpruned",
             f"{found.measured_dense_ns / 1e6:.2f} ms measured in the same rounds",
         ),
-        _row(
+        labelled(
             "error",
             f"predicted {found.predicted_ns / 1e6:.2f} ms is {found.error:+.1%} from measured",
         ),
-        _row(
+        labelled(
             "speed-up",
             f"{1 / found.ratio:.2f}x measured pair by pair, {1 / found.predicted_ratio:.2f}x "
             "predicted",

@@ -14,7 +14,15 @@ class Status(Enum):
     OPTIMAL = "proved optimal"
     INFEASIBLE = "infeasible: no schedule meets the budget"
     TIME_LIMIT = "stopped by the time limit; feasible, not proved optimal"
+    FIXED_RULE = "by a fixed rule; within the budget, not proved optimal"
+    RULE_FAILED = "over the budget by a fixed rule; another schedule may meet it"
+    FASTEST = "proved the fastest that keeps as much"
     BOUNDED = "within the budget; how far from optimal at most is proved"
+
+    @property
+    def over_budget(self) -> bool:
+        """Whether the schedule beside it takes longer than the budget."""
+        return self in (Status.INFEASIBLE, Status.RULE_FAILED)
 
     @property
     def proved(self) -> bool:
@@ -31,11 +39,12 @@ class Solution:
 
     Attributes:
         status: how the solve ended.
-        tokens: shape (depth,); where infeasible, the fastest schedule there is.
+        tokens: shape (depth,); where infeasible, the fastest schedule there is; where a
+            fixed rule failed, what it says nevertheless.
         value: of these tokens, recomputed in integers.
         latency_ns: of these tokens, recomputed in integers.
         bound: no schedule within the budget is worth more; equal to `value` where
-            OPTIMAL, meaningless where INFEASIBLE.
+            OPTIMAL, meaningless where over the budget.
     """
 
     status: Status

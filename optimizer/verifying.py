@@ -17,7 +17,7 @@ from latmodel.runtimes.devices import TORCH_DTYPES, device_clock, device_name, f
 from latmodel.timing import interleave_ns
 from optimizer.errors import VerificationError
 from optimizer.plan import Plan
-from optimizer.pruning import apply
+from optimizer.pruning.planned import apply_plan
 from optimizer.pruning.trunks.registry import trunk_of
 from optimizer.pruning.twinning import twin
 
@@ -166,13 +166,7 @@ def verify(
     # then shares them, so that both meet the same memory.
     dense: Any = copy.deepcopy(model) if model is not None else build_model(plan.model)
     dense = dense.to(place, TORCH_DTYPES[plan.dtype]).eval()
-    pruned = apply(
-        twin(dense),
-        plan.schedule,
-        score=plan.score,
-        dropped=plan.dropped,
-        proportional=plan.proportional,
-    )
+    pruned = apply_plan(twin(dense), plan)
     shape = (plan.batch, *image_shape(dense))
     images = torch.randn(shape, device=place, dtype=TORCH_DTYPES[plan.dtype])
     with torch.inference_mode():

@@ -13,11 +13,10 @@ from optimizer import optimizing
 from optimizer.budget import Budget
 from optimizer.cli.grouped_command import GroupedCommand
 from optimizer.cli.groups.registry import GROUPS
-from optimizer.cli.option_group import Outcome
+from optimizer.cli.option_group import Given, Outcome
 from optimizer.plan import Plan
 from optimizer.reporting import plan_lines
 from optimizer.saving import read_plan
-from optimizer.solution import Status
 
 __all__ = ["optimize"]
 
@@ -42,14 +41,18 @@ def optimize(ctx: click.Context, /, **given: Any) -> int:  # by name, each check
     """  # noqa: D205 (click prints this as one paragraph)
     for group in GROUPS:
         group.check(given)
+    for group in GROUPS:
+        status = group.answer(given)
+        if status is not None:
+            return status
     if given["schedule"] is not None:
         _refuse_question(ctx)
-        plan = read_plan(given["schedule"])
-    else:
-        plan = _solve(**{name: given[name] for name in _QUESTION})
-    outcomes = [group.act(plan, given) for group in GROUPS]
-    _print(plan, [found for found in outcomes if found is not None], given["as_json"])
-    return _ACT_ON_IT if plan.status is Status.INFEASIBLE else 0
+    plan, said = _planned(given)
+    outcomes = [said, *(group.act(plan, given) for group in GROUPS)]
+    found = [outcome for outcome in outcomes if outcome is not None]
+    _print(plan, found, given["as_json"])
+    decide = plan.status.over_budget or any(outcome.act_on for outcome in found)
+    return _ACT_ON_IT if decide else 0
 
 
 def _refuse_question(ctx: click.Context) -> None:
@@ -60,14 +63,25 @@ def _refuse_question(ctx: click.Context) -> None:
             )
 
 
-def _solve(
-    *, budget: str | None, device_profile: str | None, model: str, **options: Any
-) -> Plan:
-    if budget is None or device_profile is None:
-        missing = "--budget" if budget is None else "--device-profile"
-        raise click.UsageError(
-            f"{missing} is missing; for example: optimize --budget 20ms --device-profile jetson"
-        )
+def _planned(given: Given) -> tuple[Plan, Outcome | None]:
+    """The plan: read, or made as asked, or chosen by a group of options, which tells how."""
+    if given["schedule"] is not None:
+        return read_plan(given["schedule"]), None
+    options = {name: given[name] for name in _QUESTION}
+    for name in ("budget", "device_profile"):
+        if given[name] is None:
+            raise click.UsageError(
+                f"--{name.replace('_', '-')} is missing; for example: optimize --budget 20ms "
+                "--device-profile jetson"
+            )
+    for group in GROUPS:
+        chosen = group.choose(given, options)
+        if chosen is not None:
+            return chosen
+    return _solve(**options), None
+
+
+def _solve(*, budget: str, device_profile: str, model: str, **options: Any) -> Plan:
     plan = optimizing.optimize(
         model,
         budget=Budget.parse(budget),

@@ -36,11 +36,13 @@ class Outcome:
         key: its name in the JSON object.
         values: what stands there, as plain values.
         lines: the same in words.
+        act_on: whether it asks for a decision, which the exit status then says.
     """
 
     key: str
     values: object
     lines: tuple[str, ...]
+    act_on: bool = False
 
 
 def _nothing(*_: object) -> None:
@@ -57,6 +59,10 @@ class OptionGroup:
         plans: whether the options are arguments of `optimizer.optimize`, by the same
             names; then a written schedule has answered them.
         check: refuses what cannot end well, before anything is computed.
+        answer: answers in place of a plan, where its options ask for that; the exit status,
+            or None where they do not.
+        choose: makes the plan, by the arguments of `optimizer.optimize` that were given, and
+            tells how, where its options ask for that; None where they do not.
         act: does with a plan what its options ask for; None where they ask for nothing.
     """
 
@@ -64,6 +70,8 @@ class OptionGroup:
     options: tuple[Option, ...]
     plans: bool = False
     check: Callable[[Given], None] = _nothing
+    answer: Callable[[Given], int | None] = _nothing
+    choose: Callable[[Given, Given], tuple[Plan, Outcome] | None] = _nothing
     act: Callable[[Plan, Given], Outcome | None] = _nothing
 
     @property

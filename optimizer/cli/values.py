@@ -6,7 +6,7 @@ import re
 
 import click
 
-__all__ = ["blocks", "pin", "rate"]
+__all__ = ["blocks", "names", "pin", "rate", "whole_numbers"]
 
 
 def blocks(text: str) -> tuple[int, ...]:
@@ -22,6 +22,37 @@ def blocks(text: str) -> tuple[int, ...]:
     if not all(re.fullmatch("[0-9]{1,4}", part) for part in parts):
         raise click.BadParameter(f"{text!r} is no list of blocks: write 3,6,9")
     return tuple(sorted({int(part) for part in parts}))
+
+
+def names(text: str) -> tuple[str, ...]:
+    """Names with commas between.
+
+    Raises:
+        click.BadParameter: one is empty, or stands twice.
+
+    >>> names("deit_tiny_patch16_224, deit_small_patch16_224")
+    ('deit_tiny_patch16_224', 'deit_small_patch16_224')
+    """
+    parts = tuple(part.strip() for part in text.split(","))
+    if not all(parts) or len(set(parts)) < len(parts):
+        raise click.BadParameter(f"{text!r} is no list of names: write each once, as in a,b")
+    return parts
+
+
+def whole_numbers(text: str) -> tuple[int, ...]:
+    """Numbers from 1 with commas between, in the order given.
+
+    Raises:
+        click.BadParameter: one is no such number, or stands twice.
+
+    >>> whole_numbers("8,1,4")
+    (8, 1, 4)
+    """
+    parts = [part.strip() for part in text.split(",")]
+    found = tuple(int(part) for part in parts if re.fullmatch("[1-9][0-9]{0,5}", part))
+    if len(found) < len(parts) or len(set(found)) < len(found):
+        raise click.BadParameter(f"{text!r} is no list of numbers: write each once, as in 1,2")
+    return found
 
 
 def pin(text: str) -> tuple[int, int]:

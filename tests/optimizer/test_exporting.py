@@ -17,6 +17,7 @@ from optimizer.parity import ALLOWED, check_graph, check_parity
 from optimizer.plan import Plan
 from optimizer.pruning import apply
 from optimizer.pruning.exportable import exportable
+from optimizer.pruning.planned import apply_plan
 from optimizer.pruning.steadying import steady_images
 from optimizer.pruning.twinning import twin
 from tests.optimizer.devices import staircase_profile
@@ -61,6 +62,27 @@ def test_a_plan_is_written_compared_and_timed(plan: Plan, tmp_path: Path) -> Non
     assert (values["path"], values["dtype"], values["any_batch"]) == (str(path), "fp32", False)
     assert found.timing.pruned_ns
     assert len(found.timing.pruned_ns) == len(found.timing.dense_ns) == 2
+
+
+def test_what_is_written_is_what_the_plan_says(plan: Plan, tmp_path: Path) -> None:
+    """Merging with proportional attention, which answers otherwise than merging alone."""
+    import onnxruntime  # noqa: PLC0415 (optional)
+
+    torch.manual_seed(0)
+    model = timm.create_model("test_vit").eval()
+    asked = replace(plan, dropped="merge", proportional=True)
+    export(asked, tmp_path / "it.onnx", model=model, runtime="onnxruntime", rounds=2)
+    pruned = apply_plan(twin(model), asked)
+    images = steady_images(pruned, (1, 3, 160, 160)).images
+    session = onnxruntime.InferenceSession(tmp_path / "it.onnx")
+    (found,) = session.run(None, {session.get_inputs()[0].name: images.numpy()})
+    with torch.no_grad():
+        wanted, alone = (
+            pruned(images),
+            apply(twin(model), plan.schedule, dropped="merge")(images),
+        )
+    torch.testing.assert_close(torch.from_numpy(found), wanted, rtol=1e-4, atol=1e-5)
+    assert not torch.allclose(wanted, alone, rtol=1e-4, atol=1e-5)
 
 
 def test_a_half_precision_plan_gives_a_half_precision_file(plan: Plan, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import pytest
 from latmodel.errors import ProfileError
 from latmodel.workload import Workload
 from latmodel.workloads import find_workload
+from optimizer.baselines.fitting import one_cut
 from optimizer.budget import Budget
 from optimizer.errors import BudgetError, ProblemError, ScheduleError
 from optimizer.optimizing import optimize, problem_for
@@ -149,6 +150,23 @@ def test_a_collapsed_schedule_warns() -> None:
         "budget, and evaluate the cut model",
     )
     assert not optimize("test_vit", budget_ms=22, profile=PROFILE).warnings
+
+
+def test_a_baseline_may_choose_the_plan() -> None:
+    """One cut within 16 ms: at block 1 to two tiles; within 10 ms none will do."""
+    plan = optimize(
+        "test_vit", budget_ms=16, profile=PROFILE, lossless_last=False, solver=one_cut
+    )
+    assert (plan.status, plan.schedule.tokens) == (Status.FIXED_RULE, (101, *(64,) * 5))
+    failed = optimize(
+        "test_vit", budget_ms=10, profile=PROFILE, lossless_last=False, solver=one_cut
+    )
+    assert failed.status is Status.RULE_FAILED
+    assert (
+        failed.predicted_ms
+        > 10
+        > optimize("test_vit", budget_ms=10, profile=PROFILE, earliest_cut=0).predicted_ms
+    )
 
 
 def test_proportional_attention_is_recorded_with_a_warning() -> None:

@@ -11,7 +11,6 @@ from latmodel.files import require_target
 from optimizer.cli.option_group import FILE, Given, Option, OptionGroup, Outcome
 from optimizer.plan import Plan
 from optimizer.reporting_exports import export_lines
-from optimizer.solution import Status
 
 if TYPE_CHECKING:
     from optimizer.exporting import Export
@@ -36,7 +35,7 @@ def _check(given: Given) -> None:
 def _act(plan: Plan, given: Given) -> Outcome | None:
     if given["export"] is None:
         return None
-    if plan.status is Status.INFEASIBLE:
+    if plan.status.over_budget:
         click.echo("not exported: no schedule meets the budget", err=True)
         return None
     found = _export(plan, given)

@@ -10,7 +10,6 @@ from latmodel.extras import require_extra
 from latmodel.plotting import require_picture_target, write_plot
 from optimizer.cli.option_group import FILE, Given, Option, OptionGroup, Outcome
 from optimizer.plan import Plan
-from optimizer.solution import Status
 
 __all__ = ["PICTURE"]
 
@@ -34,7 +33,7 @@ def _check(given: Given) -> None:
 def _act(plan: Plan, given: Given) -> Outcome | None:
     if given["picture"] is None:
         return None
-    if plan.status is Status.INFEASIBLE:
+    if plan.status.over_budget:
         click.echo("not pictured: no schedule meets the budget", err=True)
         return None
     # Seconds of imports, so only once there is something to show.

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from optimizer.cli.groups.choice import CHOICE
 from optimizer.cli.groups.constraints import CONSTRAINTS
 from optimizer.cli.groups.cutting import CUTTING
 from optimizer.cli.groups.exporting import EXPORTING
+from optimizer.cli.groups.frontier import FRONTIER
 from optimizer.cli.groups.output import OUTPUT
 from optimizer.cli.groups.picture import PICTURE
 from optimizer.cli.groups.question import QUESTION
@@ -16,6 +18,8 @@ GROUPS = (
     QUESTION,
     CONSTRAINTS,
     CUTTING,
+    FRONTIER,
+    CHOICE,
     RUNNING,
     EXPORTING,
     PICTURE,

@@ -9,7 +9,6 @@ import click
 from optimizer.cli.option_group import FILE, Given, Option, OptionGroup, Outcome
 from optimizer.plan import Plan
 from optimizer.reporting import verification_lines
-from optimizer.solution import Status
 
 if TYPE_CHECKING:
     from optimizer.verifying import Verification
@@ -20,7 +19,7 @@ __all__ = ["RUNNING"]
 def _act(plan: Plan, given: Given) -> Outcome | None:
     if not given["verify"]:
         return None
-    if plan.status is Status.INFEASIBLE:
+    if plan.status.over_budget:
         click.echo("not verified: no schedule meets the budget", err=True)
         return None
     found = _verify(plan, given["rounds"], given["device"])

@@ -11,10 +11,10 @@ import torch
 
 from latmodel.architectures import build_model
 from optimizer.errors import WeightsError
-from optimizer.pruning.patching import apply
 from optimizer.pruning.picturing.photographs import made_up_photograph, read_photograph
 from optimizer.pruning.picturing.plotting import picture_kept
 from optimizer.pruning.picturing.weights import load_weights
+from optimizer.pruning.planned import apply_plan
 
 if TYPE_CHECKING:
     from torch import nn
@@ -87,7 +87,7 @@ def picture_plan(
     shown = "made-up landscape" if image is None else image.name
     weights = "timm's pretrained weights" if pretrained else "random weights"
     weights = weights if checkpoint is None else f"weights of {checkpoint.name}"
-    apply(model, plan.schedule, plan.score, plan.dropped, proportional=plan.proportional)
+    apply_plan(model, plan)
     last = f"; block {plan.schedule.depth - 1}, whose cut loses nothing, is not shown"
     picture = picture_kept(
         model,
