@@ -3,10 +3,14 @@
 One unit of flow runs through a graph whose nodes are (block, count). An edge either keeps
 the count or leaves it for a chain that leads down to any smaller one; so the program grows
 with depth x counts, not with its square. The budget, the number of cuts and
-the largest drop are rows that tie the edges together.
+the largest drop are rows that tie the edges together. One budget or several, each is a row.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +22,10 @@ from optimizer.errors import SolverError
 from optimizer.problem import Problem
 from optimizer.solution import Solution, Status
 
-__all__ = ["milp"]
+__all__ = ["Several", "milp", "milp_several"]
+
+_Row: TypeAlias = tuple[npt.NDArray[np.float64], float]
+"""A coefficient per edge, and what their sum is at most."""
 
 _STAY, _ENTER, _DOWN, _ARRIVE = range(4)
 """Edge kinds: keep the count; leave it for the chain; go down the chain; arrive by a cut."""
@@ -35,7 +42,8 @@ def milp(problem: Problem, *, time_limit_s: float | None = None) -> Solution:
             breaks the budget when added up in integers.
     """
     columns = problem.allowed_only()
-    outcome = _run(columns, -_per_edge(columns, columns.value), True, time_limit_s)
+    cost = -_per_edge(columns, columns.value)
+    outcome = _run(columns, cost, [_budget(columns)], time_limit_s)
     if outcome.status == 2:
         return _fastest(columns, time_limit_s)
     if outcome.x is None or outcome.status not in (0, 1):
@@ -52,9 +60,57 @@ def milp(problem: Problem, *, time_limit_s: float | None = None) -> Solution:
     return Solution(Status.OPTIMAL, tokens, value, latency, value)
 
 
+@dataclass(frozen=True, slots=True)
+class Several:
+    """What HiGHS says of several budgets at once.
+
+    Attributes:
+        tokens: a schedule that meets them, its sums checked in integers; None for none.
+        bound: no schedule that meets them is worth more; None where there is no such.
+    """
+
+    tokens: tuple[int, ...] | None
+    bound: int | None
+
+
+def milp_several(
+    problems: Sequence[Problem], *, above: int | None = None, time_limit_s: float | None = None
+) -> Several:
+    """The schedule of greatest value that is within every problem's budget.
+
+    Args:
+        problems: alike but for latencies and budgets; one or more.
+        above: look only for schedules worth more; None for any.
+        time_limit_s: stop after about so many seconds.
+
+    Raises:
+        SolverError: HiGHS failed.
+    """
+    columns = [problem.allowed_only() for problem in problems]
+    value, rows = _per_edge(columns[0], columns[0].value), [_budget(each) for each in columns]
+    if above is not None:
+        rows.append((-value, -float(above + 1)))
+    outcome = _run(columns[0], -value, rows, time_limit_s)
+    if outcome.status == 2:
+        return Several(None, above)
+    if outcome.status not in (0, 1):
+        raise SolverError(f"HiGHS gave no schedule: {outcome.message}")
+    most = int(columns[0].value.max(axis=1).sum())
+    if outcome.mip_dual_bound is not None and np.isfinite(outcome.mip_dual_bound):
+        most = min(most, int(np.floor(-outcome.mip_dual_bound + 1e-6)))
+    tokens = None if outcome.x is None else _decode(columns[0], outcome.x)
+    if tokens and any(each.latency_ns(tokens) > each.budget_ns for each in columns):
+        tokens = None
+    return Several(tokens, most)
+
+
+def _budget(problem: Problem) -> _Row:
+    return _latencies(problem), float(problem.budget_ns - problem.fixed_ns)
+
+
 def _fastest(problem: Problem, time_limit_s: float | None) -> Solution:
     """The schedule of least latency, for a problem that no schedule solves."""
-    outcome = _run(problem, _latencies(problem), False, time_limit_s)
+    outcome = _run(problem, _latencies(problem), [], time_limit_s)
     if outcome.x is None or outcome.status != 0:
         raise SolverError(f"HiGHS gave no fastest schedule: {outcome.message}")
     tokens = _decode(problem, outcome.x)
@@ -81,8 +137,12 @@ def _latencies(problem: Problem) -> npt.NDArray[np.float64]:
 
 
 def _run(
-    problem: Problem, cost: npt.NDArray[np.float64], budgeted: bool, time_limit_s: float | None
+    problem: Problem,
+    cost: npt.NDArray[np.float64],
+    rows: Sequence[_Row],
+    time_limit_s: float | None,
 ) -> OptimizeResult:
+    """Minimise a cost; each of the rows is at most its limit."""
     size = problem.depth * len(problem.counts)
     flow, supply = _flow(problem)
     cuts = np.repeat([0.0, 0.0, 0.0, 1.0], size)
@@ -90,11 +150,8 @@ def _run(
         LinearConstraint(flow, supply, supply),
         LinearConstraint(csr_array(cuts[None, :]), -np.inf, problem.cut_limit),
     ]
-    if budgeted:
-        room = problem.budget_ns - problem.fixed_ns
-        constraints.append(
-            LinearConstraint(csr_array(_latencies(problem)[None, :]), -np.inf, room)
-        )
+    for coefficients, limit in rows:
+        constraints.append(LinearConstraint(csr_array(coefficients[None, :]), -np.inf, limit))
     if problem.largest_drop is not None:
         constraints.append(LinearConstraint(_drops(problem), -np.inf, problem.largest_drop))
     result: OptimizeResult = highs(
