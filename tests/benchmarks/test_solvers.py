@@ -93,7 +93,8 @@ def test_the_suite_equals_trying_everything(suites: Any) -> None:
         solved += truth.status is Status.OPTIMAL
         if truth.status is Status.OPTIMAL and solved % 5 == 0:
             assert milp(problem).value == truth.value, case
-    assert solved > len(cases) // 12
+    # Without the readings there are staircases alone, of which fewer can be met.
+    assert solved * 24 > len(cases)
 
 
 def test_the_suite_has_every_kind_and_no_problem_twice(suites: Any) -> None:
