@@ -7,7 +7,8 @@
     python benchmarks/solvers.py --model 12x197 --peers 3 --limit 300 --each
 
 CP-SAT needs `pip install 'token-budget[bench]'`. The whole takes hours, nearly all of them the
-peers': they get as many problems of each kind as `--peers` says, drawn alike every time.
+peers': they get as many problems of each kind as `--peers` says, of those that some schedule
+meets, drawn alike every time.
 
 Every solve has a process of its own, started for it; loading libraries is not in its times.
 Ours is in process time, which on a machine that does nothing else is the wall time, since
@@ -184,7 +185,8 @@ def main() -> None:
         ours += mine
         if _small(model):
             frontiers += benchmark.frontiers(mine, model)
-        chosen = {id(case) for case in _sample([row.case for row in mine], given.peers)}
+        met = [row.case for row in mine if row.met]
+        chosen = {id(case) for case in _sample(met, given.peers)}
         for peer in (peer for peer, message in missing.items() if message is None):
             few = [row for row in mine if id(row.case) in chosen]
             peers += benchmark.peer(few, model, peer, limits[model])

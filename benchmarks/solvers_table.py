@@ -37,6 +37,12 @@ class Row:
     other: Run | None = None
 
     @property
+    def met(self) -> bool:
+        """Whether some schedule meets the budget."""
+        found = self.ours.solution
+        return found is not None and found.status is not Status.INFEASIBLE
+
+    @property
     def finished(self) -> bool:
         """Whether the other one proved its answer."""
         found = None if self.other is None else self.other.solution

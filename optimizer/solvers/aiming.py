@@ -60,15 +60,17 @@ class Search:
         Raises:
             OutOfTime: the clock stopped the search.
         """
-        bounds = self._bounds()
+        bounds, begun, begun_gap = self._bounds(), list[Labels](), self.gap
         while True:
             clock.look()
+            if self.gap != begun_gap:
+                begun, begun_gap = [], self.gap
             try:
                 aim = self.relaxation.upper - self.gap
-                grown = grow(self.problem, bounds, aim, clock, most=self.most)
+                grown = grow(self.problem, bounds, aim, clock, most=self.most, begun=begun)
             except Crowded:
                 if not self._fine:
-                    self._fine = True
+                    self._fine, begun = True, []
                     bounds = self._bounds()
                     self._narrow(last=False)
                 else:

@@ -35,7 +35,13 @@ class Crowded(Exception):  # noqa: N818 (no error: a smaller step or better boun
 
 
 def grow(
-    problem: Problem, bounds: Bounds, aim: int, clock: Clock, *, most: int | None = None
+    problem: Problem,
+    bounds: Bounds,
+    aim: int,
+    clock: Clock,
+    *,
+    most: int | None = None,
+    begun: list[Labels] | None = None,
 ) -> list[Labels] | None:
     """All ends, block by block, that may belong to a schedule worth `aim` or more.
 
@@ -45,6 +51,8 @@ def grow(
         aim: a value.
         clock: stops the search.
         most: labels at most; None for no limit.
+        begun: empty, or what an earlier call with the same bounds and aim left here when it
+            found a crowd; goes on from there. Filled from the last block back.
 
     Returns:
         The labels before every block, and after the last. Those of the first are whole
@@ -54,12 +62,13 @@ def grow(
         Crowded: there are more labels than `most`, or far too many to choose them from.
         OutOfTime: the clock stopped the search.
     """
-    layers = layers_of(problem)[0]
-    everything = np.arange(layers * len(problem.counts))
-    nothing = np.zeros(len(everything), dtype=np.int64)
-    grown = [Labels(everything, nothing, nothing, nothing, nothing)]
-    total = 0
-    for i in reversed(range(problem.depth)):
+    grown = [] if begun is None else begun
+    if not grown:
+        everything = np.arange(layers_of(problem)[0] * len(problem.counts))
+        nothing = np.zeros(len(everything), dtype=np.int64)
+        grown.append(Labels(everything, nothing, nothing, nothing, nothing))
+    total = sum(len(labels) for labels in grown[1:])
+    for i in reversed(range(problem.depth + 1 - len(grown))):
         block = bounds.before(i, aim)
         parts = [_kept(problem, block, grown[-1], i)]
         if problem.may_drop[i]:

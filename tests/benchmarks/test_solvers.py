@@ -218,5 +218,7 @@ def test_the_command_from_end_to_end() -> None:
     measured = (_readings() / "dense_curves").is_dir()
     solved = [line for line in done.stdout.splitlines() if ": ours: wall " in line]
     assert len(solved) == (3 if measured else 1)
-    assert done.stdout.count(": HiGHS: wall ") == len(solved)
+    met = sum("OPTIMAL" in line for line in solved)
+    assert met > 0
+    assert done.stdout.count(": HiGHS: wall ") == met  # no other is worth their time
     assert "whole frontier of" in done.stdout
