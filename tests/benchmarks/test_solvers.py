@@ -166,7 +166,7 @@ def _row(
     return tables.Row(case, ours, "CP-SAT", theirs)
 
 
-    """One finished in 2 s, one has 5 and proved 6 at the limit of 4 s; ours took 10 ms each."""
+def test_a_line_of_the_peers(tables: Any, running: Any, suites: Any) -> None:
     """One finished in 2 s, one has 5 of 5 and proved 6 in 4 s: ours took 10 ms each."""
     proved = Solution(Status.OPTIMAL, (2, 3), 5, 32, 5)
     stopped = Solution(Status.TIME_LIMIT, (3, 2), 5, 32, 6)
