@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from torch.utils.checkpoint import checkpoint
 
+from latmodel.architectures import reads_prefix_only
 from optimizer.errors import UnsupportedModelError
 from optimizer.pruning.blocks.cutting import Cutting, Decisions
 from optimizer.pruning.trail import Decision, Trail
@@ -88,6 +89,24 @@ class CutTrunk:
     def features_of(self, walk: Walk, x: Any) -> Any:  # noqa: ARG002
         """The features that a walk over these images ends in."""
         return self.leave(walk.x)
+
+    def forward_head(self, *features: Any, **options: Any) -> Any:
+        """As timm's.
+
+        Raises:
+            UnsupportedModelError: a lossless last cut left the prefix alone, and the head
+                was changed since, so that it reads more.
+        """
+        model: Any = self
+        last = self.blocks[-1]
+        ended = isinstance(last, Cutting) and last.rows is not None
+        if ended and not reads_prefix_only(model):
+            raise UnsupportedModelError(
+                f"the schedule ends in the {last.rows} prefix tokens, and this model's head "
+                f"reads others now (global_pool is {model.global_pool!r}): undo(model), then "
+                f"give the last block more than the {last.rows} prefix tokens"
+            )
+        return super().forward_head(*features, **options)  # type: ignore[misc]
 
     def walk(
         self, x: Tensor, beside: Beside, *, fill: bool = False, stop: int | None = None

@@ -202,6 +202,26 @@ def test_a_head_that_was_changed_is_refused() -> None:
         apply(model, ended(model))
 
 
+@each_family
+def test_a_head_that_is_reset_afterwards_is_refused(name: str) -> None:
+    """A mean of no patch would be no number, and one of the prefix another model's."""
+    model, batch, full, prefix = family(name)
+    apply(model, Schedule((full, full, prefix), full, prefix))
+    wanted = logits(model, batch)
+    model.global_pool = "avg"
+    with pytest.raises(UnsupportedModelError) as refused:
+        logits(model, batch)
+    assert str(refused.value) == (
+        f"the schedule ends in the {prefix} prefix tokens, and this model's head reads others "
+        "now (global_pool is 'avg'): undo(model), then give the last block more than the "
+        f"{prefix} prefix tokens"
+    )
+    with torch.no_grad():
+        assert model.forward_features(batch).shape[1] == prefix
+    model.global_pool = "token"
+    assert torch.equal(logits(model, batch), wanted)
+
+
 def test_a_block_that_runs_all_at_once_is_refused() -> None:
     model = small("vit_base_patch16_18x2_224")
     full, prefix = full_counts(model, images(1, size=64))
