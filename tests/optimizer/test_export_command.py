@@ -72,6 +72,22 @@ def test_what_cannot_be_exported_is_said_before_the_solve(
     assert err.count("\n") == 1
 
 
+@pytest.mark.parametrize("other", ["out", "schedule"])
+def test_no_file_is_written_over_another(
+    command: Run, profile: Path, tmp_path: Path, other: str
+) -> None:
+    """The plan would be lost to the model, or the model to the plan; a link is no other."""
+    plan, link = tmp_path / "plan.yaml", tmp_path / "it.onnx"
+    command(*SOLVE, profile, "--out", plan)
+    before = plan.read_text()
+    link.symlink_to(plan)
+    question = (*SOLVE, profile) if other == "out" else ()
+    status, out, err = command(*question, "--export", link, f"--{other}", plan)
+    assert (status, out) == (2, "")
+    assert err.startswith(f"optimize: --export and --{other} name one file: {plan}")
+    assert plan.read_text() == before
+
+
 def test_a_missing_package_is_named_with_its_extra(
     command: Run, profile: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import click
@@ -28,6 +29,10 @@ def _check(given: Given) -> None:
             raise click.UsageError(f"{option} needs --export")
         return
     require_target(given["export"])
+    for name in ("out", "schedule", "picture", "checkpoint"):
+        other = given[name]
+        if other is not None and os.path.realpath(other) == os.path.realpath(given["export"]):
+            raise click.UsageError(f"--export and --{name} name one file: {other}")
     extra = given["export_runtime"] or "onnxruntime"
     require_extra("--export", ("onnx", "onnxscript"), extra=extra)
 
