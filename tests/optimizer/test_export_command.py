@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from latmodel import extras
+from optimizer.cli.groups import exporting
 from tests.optimizer.test_optimize_command import Run, command, profile
 
 __all__ = ["command", "profile"]  # fixtures
@@ -97,4 +98,31 @@ def test_a_missing_package_is_named_with_its_extra(
     assert err == (
         "optimize: --export needs onnx, which this Python lacks: pip install "
         "'token-budget[onnxruntime]'\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "lacking", "said"),
+    [
+        (("--export-runtime", "openvino"), ("openvino",), "openvino"),
+        ((), ("onnxruntime", "openvino"), "onnxruntime"),
+    ],
+)
+def test_a_missing_runtime_is_named_before_the_solve(
+    command: Run,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    options: tuple[str, ...],
+    lacking: tuple[str, ...],
+    said: str,
+) -> None:
+    """Not after it: there is no profile of that name, and it is not yet looked for."""
+    for module in (extras, exporting):
+        monkeypatch.setattr(module, "find_spec", lambda name: None if name in lacking else True)
+    asked = ("--export", tmp_path / "it.onnx", *options)
+    status, out, err = command(*SOLVE, tmp_path / "none.yaml", *asked)
+    assert (status, out) == (2, "")
+    assert err == (
+        f"optimize: --export needs {said}, which this Python lacks: pip install "
+        f"'token-budget[{said}]'\n"
     )

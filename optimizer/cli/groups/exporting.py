@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import click
@@ -33,8 +34,9 @@ def _check(given: Given) -> None:
         other = given[name]
         if other is not None and os.path.realpath(other) == os.path.realpath(given["export"]):
             raise click.UsageError(f"--export and --{name} name one file: {other}")
-    extra = given["export_runtime"] or "onnxruntime"
-    require_extra("--export", ("onnx", "onnxscript"), extra=extra)
+    # Any of the two will do where none is asked for; the first is named where there is none.
+    asked = given["export_runtime"] or next(filter(find_spec, _RUNTIMES), _RUNTIMES[0])
+    require_extra("--export", ("onnx", "onnxscript", asked), extra=asked)
 
 
 def _act(plan: Plan, given: Given) -> Outcome | None:
