@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -104,6 +105,21 @@ def test_another_models_file_is_refused(tmp_path: Path) -> None:
     steady = steady_images(one, (1, 3, 32, 32))
     with pytest.raises(ExportError, match=r"answers otherwise than eager: .* allowed is 1e-05"):
         check_parity(one, path, "onnxruntime", steady=steady, batches=(1,))
+
+
+def test_a_head_of_zeros_is_no_difference(tmp_path: Path) -> None:
+    """As timm leaves one that is to be trained; any other answer is refused."""
+    model, path = tiny(depth=2), tmp_path / "it.onnx"
+    apply(model, losing(model, 4, 5))
+    other = copy.deepcopy(model)
+    for values in model.head.parameters():
+        torch.nn.init.zeros_(values)
+    (parity,) = export_model(model, path, runtime="onnxruntime")
+    assert parity.error == 0.0
+    export_model(other, path, runtime="onnxruntime")
+    steady = steady_images(model, (1, 3, 32, 32))
+    with pytest.raises(ExportError, match="answers otherwise than eager: inf apart"):
+        check_parity(model, path, "onnxruntime", steady=steady, batches=(1,))
 
 
 def test_what_openvino_confuses_is_named_and_not_written(tmp_path: Path) -> None:
