@@ -162,6 +162,8 @@ def export_model(
     Raises:
         ExportError, MissingExtraError, MeasurementError, ProfileError: as `export`.
     """
+    if batch < 1:
+        raise ExportError(f"batch is {batch}: must be 1 or more")
     compared, _ = _choose(runtime, "fp32")
     with placed_whole(path, beside=(_BESIDE,)) as file:
         other: Any = copy.deepcopy(model).to("cpu", torch.float32).eval()

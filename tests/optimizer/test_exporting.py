@@ -107,6 +107,13 @@ def test_another_models_file_is_refused(tmp_path: Path) -> None:
         check_parity(one, path, "onnxruntime", steady=steady, batches=(1,))
 
 
+@pytest.mark.parametrize("batch", [0, -1])
+def test_a_file_of_no_image_is_refused(tmp_path: Path, batch: int) -> None:
+    with pytest.raises(ExportError) as refused:
+        export_model(tiny(depth=2), tmp_path / "it.onnx", batch=batch)
+    assert str(refused.value) == f"batch is {batch}: must be 1 or more"
+
+
 def test_a_head_of_zeros_is_no_difference(tmp_path: Path) -> None:
     """As timm leaves one that is to be trained; any other answer is refused."""
     model, path = tiny(depth=2), tmp_path / "it.onnx"
