@@ -32,9 +32,8 @@ if TYPE_CHECKING:
 
 __all__ = ["counts_to_measure", "measure_damage"]
 
-_SHARES = (0.04, 0.12, 0.25, 0.4, 0.55, 0.7, 0.85)
-"""Of the patches: closest where budgets are, and the few tokens at the end cost next to
-nothing to run."""
+_SHARES = (0.05, 0.2, 0.4, 0.6, 0.8)
+"""Of the patches; with a single one and none dropped, seven points of a smooth curve."""
 
 _NOTHING = 1e-5
 """Damage below which a cut to more tokens is not run, but taken for no less harmless. A
@@ -71,8 +70,8 @@ def measure_damage(
     """Measure what cutting costs at the output, for each block alone, over unlabelled images.
 
     Each batch runs once uncut, and what enters every block is kept; a cut of block i then
-    runs the model from block i on. A table of a 12-block model costs about 22 passes of
-    the uncut model over the images. The model is not changed.
+    runs the model from block i on. That of a 12-block model takes some 17 times the
+    arithmetic of one uncut pass over the images. The model is not changed.
 
     Args:
         model: a plain timm vision transformer with the weights that matter.
@@ -177,8 +176,11 @@ class _Batch:
         if self._dense is None:
             self._dense = self._tails.dense(self._images)
         work = self._workload
-        tokens = (work.tokens,) * block + (count,) * (work.depth - block)
-        schedule = Schedule(tokens, full=work.tokens, prefix=work.prefix)
+        behind = work.depth - block - 1
+        tokens = [*(work.tokens,) * block, count, *(count,) * behind]
+        if work.prefix_head and behind:
+            tokens[-1] = work.prefix  # the lossless last cut: a shorter run, the same answer
+        schedule = Schedule(tuple(tokens), full=work.tokens, prefix=work.prefix)
         answers = self._tails.cut(self._dense, schedule)
         damage = divergences(self._dense.answers, answers, name=self._name)
         if not all(map(math.isfinite, damage)):

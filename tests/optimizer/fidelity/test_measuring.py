@@ -125,7 +125,7 @@ def test_an_entry_is_the_mean_over_the_images_of_one_cut() -> None:
     model = tiny()
     table = measure_damage(model, [EVERY[:4], EVERY[4:]])
     assert (table.full, table.prefix, table.depth, table.images) == (17, 1, 4, 6)
-    for block, count in ((0, 2), (1, 7), (2, 15)):
+    for block, count in ((0, 2), (1, 7), (2, 14)):
         tokens = (17,) * block + (count,) * (4 - block)
         each = by_hand(model, EVERY, Schedule(tokens, full=17, prefix=1))
         row = table.blocks[block]
@@ -306,10 +306,10 @@ def test_what_cannot_be_measured_is_refused() -> None:
 def test_counts_reach_from_one_patch_to_nearly_all() -> None:
     work = describe("deit_small_patch16_224")
     counts = counts_to_measure(work)
-    assert counts[0] == counts[10] == (2, 9, 25, 50, 79, 109, 138, 168)
+    assert counts[0] == counts[10] == (2, 11, 40, 79, 119, 158)
     assert counts[11] == (1, *counts[0])
     pooled = counts_to_measure(describe("vit_base_patch16_siglip_224"))
-    assert pooled[11] == pooled[0] == (1, 8, 24, 49, 78, 108, 137, 167)
+    assert pooled[11] == pooled[0] == (1, 10, 39, 78, 118, 157)
 
 
 def test_counts_of_the_callers_own() -> None:
