@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from latmodel.fields import Fields
 from latmodel.workload import DTYPES
 from optimizer.errors import ScheduleError
+from optimizer.fidelity.claim import Claim
 from optimizer.schedule import Schedule
 from optimizer.solution import Status
 
@@ -56,7 +57,8 @@ class Plan:
         budget_ns: what the whole model was to stay within.
         dense_ns: predicted for the unpruned model.
         predicted_ns: predicted for the schedule.
-        fastest_ns: the least that any schedule within the constraints could take.
+        fastest_ns: the least that any schedule within the constraints could take, an earliest
+            cut that may give way among them.
         relative_error: one standard deviation of the prediction, as a fraction of it.
         profile: the device profile's name.
         device: the device's name in it.
@@ -66,7 +68,10 @@ class Plan:
         confidence: the probability with which the budget was to be kept; None where it is
             the expected latency that was to be within it.
         upper_ns: what the schedule stays below with that probability.
-        lost: value that this costs: tokens, over all blocks.
+        lost: value that this costs: tokens, over all blocks; or, where fidelity is what was
+            maximised, millionths of its divergence.
+        earliest_cut: the first block that might drop tokens; None where nobody noted it.
+        fidelity: what was maximised in place of kept tokens, and what it came to.
     """
 
     status: Status
@@ -90,6 +95,8 @@ class Plan:
     confidence: float | None = None
     upper_ns: int | None = None
     lost: int = 0
+    earliest_cut: int | None = None
+    fidelity: Claim | None = None
 
     def __post_init__(self) -> None:
         least = min(self.budget_ns, self.dense_ns, self.predicted_ns, self.fastest_ns)
@@ -142,13 +149,18 @@ class Plan:
     def to_dict(self) -> dict[str, object]:
         """As plain values, in the order a person reads them; latencies in ms.
 
-        Of proportional attention and of confidence it says nothing where there is none.
+        Of proportional attention, confidence and fidelity it says nothing where there is
+        none.
         """
         proportional = {"proportional": True} if self.proportional else {}
         assured: dict[str, object] = {}
         if self.upper_ns is not None:
             upper_ms = self.upper_ns / 1e6
             assured = {"confidence": self.confidence, "upper_ms": upper_ms, "lost": self.lost}
+        claimed: dict[str, object] = {}
+        if self.fidelity is not None:
+            claimed = {"objective": "fidelity", "fidelity": self.fidelity.to_dict()}
+        noted = {} if self.earliest_cut is None else {"earliest_cut": self.earliest_cut}
         return {
             "format": FORMAT,
             "status": self.status.value,
@@ -162,6 +174,8 @@ class Plan:
             "score": self.score,
             "dropped": self.dropped,
             **proportional,
+            **noted,
+            **claimed,
             "budget_ms": self.budget_ms,
             "dense_ms": self.dense_ms,
             "predicted_ms": self.predicted_ms,
@@ -207,6 +221,8 @@ class Plan:
             confidence=_read_confidence(source),
             upper_ns=_read_ns(source, "upper_ms") if source.has("upper_ms") else None,
             lost=source.integer("lost") if source.has("lost") else 0,
+            earliest_cut=_read_earliest(source),
+            fidelity=_read_claim(source),
             relative_error=source.number("relative_error", minimum=0),
             profile=source.text("profile"),
             device=source.text("device"),
@@ -222,6 +238,17 @@ class Plan:
                 "was edited by hand; make it again, or correct both"
             )
         return plan
+
+
+def _read_earliest(source: Fields) -> int | None:
+    return source.integer("earliest_cut", minimum=0) if source.has("earliest_cut") else None
+
+
+def _read_claim(source: Fields) -> Claim | None:
+    if not source.has("objective"):
+        return None
+    source.choice("objective", ("fidelity",))
+    return Claim.from_fields(source.mapping("fidelity"))
 
 
 def _read_ns(source: Fields, name: str) -> int:

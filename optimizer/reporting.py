@@ -50,6 +50,7 @@ def plan_lines(plan: Plan) -> list[str]:
         *_confidence(plan),
         labelled("tokens", counts_in_words(plan.schedule.tokens)),
         labelled("kept", f"{plan.kept_fraction:.1%} of all tokens over all blocks"),
+        *_fidelity(plan),
     ]
     if plan.schedule.lossless_last:
         lines.append(
@@ -69,11 +70,30 @@ def plan_lines(plan: Plan) -> list[str]:
 def _confidence(plan: Plan) -> list[str]:
     if plan.confidence is None or plan.upper_ns is None:
         return []
-    cost = plan.lost / (plan.schedule.full * plan.schedule.depth)
     said = f"{plan.confidence:.6g} that it stays below {plan.upper_ns / 1e6:.2f} ms"
     if not plan.status.over_budget:
-        said += f"; this costs {cost:.1%} of all tokens"
+        said += f"; this costs {_lost(plan)}"
     return [labelled("confidence", said)]
+
+
+def _lost(plan: Plan) -> str:
+    if plan.fidelity is not None:
+        return f"{plan.lost * 1e-6:.4g} of fidelity"
+    return f"{plan.lost / (plan.schedule.full * plan.schedule.depth):.1%} of all tokens"
+
+
+def _fidelity(plan: Plan) -> list[str]:
+    claim = plan.fidelity
+    if claim is None:
+        return []
+    unit = "nats from" if claim.divergence == "kl" else "less than a cosine of 1 with"
+    said = f"{claim.predicted:.4g} {unit} the unpruned model's answers, predicted"
+    if claim.measured is not None and claim.error is not None:
+        said += f"; measured {claim.measured:.4g}, standard error {claim.error:.2g}"
+    if claim.agreement is not None:
+        said += f"; {claim.agreement:.1%} of first classes stay"
+    said += f"; {claim.images} images"
+    return textwrap.wrap(labelled("fidelity", said), 96, subsequent_indent=labelled("", ""))
 
 
 def _limit(plan: Plan) -> str:

@@ -9,19 +9,16 @@ from typing import TYPE_CHECKING
 
 from latmodel.fields import Fields
 from optimizer.errors import DamageError
+from optimizer.fidelity.claim import DIVERGENCES
 from optimizer.plan import DROPPED, SCORES, require_sizes
 
 if TYPE_CHECKING:
     from latmodel.workload import Workload
 
-__all__ = ["DIVERGENCES", "BlockDamage", "DamageTable"]
+__all__ = ["BlockDamage", "DamageTable"]
 
 FORMAT = 1
 """The file format written here; any other number is refused."""
-
-DIVERGENCES = ("kl", "cosine")
-"""How an answer is compared with the uncut model's: the Kullback-Leibler divergence of the
-classes, in nats; or, without a classifier, one less the cosine of the pooled features."""
 
 _MOST = 1e6
 """Damage above this is no divergence of a model that answers anything."""
@@ -88,7 +85,7 @@ class DamageTable:
 
     Attributes:
         model: timm's name.
-        divergence: one of `DIVERGENCES`.
+        divergence: one of `optimizer.fidelity.claim.DIVERGENCES`.
         score: what chose the tokens that stayed; see `optimizer.pruning`.
         dropped: what became of the others; see `optimizer.pruning`.
         proportional: whether later attention counted a token as often as the patches that
