@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = [
     "BudgetError",
     "ExportError",
+    "ImagesError",
     "InfeasibleError",
     "OptimizerError",
     "PictureError",
@@ -14,6 +15,7 @@ __all__ = [
     "UnsupportedModelError",
     "VerificationError",
     "WeightsError",
+    "WorldError",
 ]
 
 
@@ -59,3 +61,11 @@ class PictureError(OptimizerError, ValueError):
 
 class WeightsError(OptimizerError, ValueError):
     """A checkpoint that cannot be read safely, or holds another model's weights."""
+
+
+class ImagesError(OptimizerError, ValueError):
+    """Images that cannot be found or read, or whose labels are not the model's."""
+
+
+class WorldError(OptimizerError, ValueError):
+    """Processes that cannot find one another, or do not agree who is who."""
