@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = [
     "BudgetError",
+    "EvaluationError",
     "ExportError",
     "ImagesError",
     "InfeasibleError",
@@ -61,6 +62,10 @@ class PictureError(OptimizerError, ValueError):
 
 class WeightsError(OptimizerError, ValueError):
     """A checkpoint that cannot be read safely, or holds another model's weights."""
+
+
+class EvaluationError(OptimizerError, RuntimeError):
+    """Answers that cannot be compared: none, no numbers, or not one for each image."""
 
 
 class ImagesError(OptimizerError, ValueError):

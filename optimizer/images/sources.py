@@ -12,11 +12,9 @@ from timm.data.dataset_factory import create_dataset
 from timm.data.readers import get_img_extensions
 
 from optimizer.errors import ImagesError
+from optimizer.images.names import require_source, timm_name
 
 __all__ = ["Opened", "open_source"]
-
-_PREFIXES = ("hfds", "hfids", "tfds", "torch", "wds")
-"""What timm's factory takes before a slash; anything else is a path."""
 
 _VALIDATION = "validation"
 """The split that timm takes where none is named."""
@@ -71,20 +69,15 @@ def open_source(
         ImagesError: there is no such data set, or no image in it.
     """
     numbers = _numbers(class_map)
-    prefix, slash, rest = source.partition("/")
-    if slash and prefix.lower() in _PREFIXES:
-        return _open_named(prefix.lower(), rest, split, root, numbers, mode)
+    named = timm_name(source)
+    if named is not None:
+        return _open_named(*named, split, root, numbers, mode)
+    require_source(source)
     return _open_path(Path(source), split, numbers)
 
 
 def _open_path(place: Path, split: str | None, class_map: dict[str, int] | None) -> Opened:
     folder = place.is_dir()
-    if not folder and not (place.is_file() and place.suffix == ".tar"):
-        found = "is no .tar" if place.exists() else "no such folder or .tar"
-        raise ImagesError(
-            f"images {place}: {found}; give a folder of images or of class folders, a .tar of "
-            f"one, or timm's name with {', '.join(f'{name}/' for name in _PREFIXES)}"
-        )
     if split is not None and not folder:
         raise ImagesError(f"split is {split!r}, and {place} is a file: leave split out")
     try:
