@@ -34,11 +34,13 @@ def evaluation_lines(found: Evaluation) -> list[str]:
         lines.append(labelled("agreement", f"{said}; mean KL divergence {both.kl:.4g} nats"))
     if both.cosine is not None:
         lines.append(labelled("agreement", f"mean cosine of the features {both.cosine:.5f}"))
+    threads = "" if found.threads is None else f", {found.threads} threads"
+    threads = threads[:-1] if found.threads == 1 else threads
     lines.append(
         labelled(
             "latency",
             f"{timing.measured_ns / 1e6:.2f} ms cut, {timing.measured_dense_ns / 1e6:.2f} ms "
-            f"uncut, {1 / timing.ratio:.2f}x, on {timing.device}",
+            f"uncut, {1 / timing.ratio:.2f}x, on {timing.device}{threads}",
         )
     )
     return lines

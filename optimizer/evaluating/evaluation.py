@@ -30,6 +30,8 @@ class Evaluation:
         dtype: in which both ran.
         comparison: of their answers.
         timing: of both in turn, on one process alone.
+        threads: of the CPU that this process computed with; `torchrun` starts several
+            processes with one each. None on a GPU.
         warnings: what to know before trusting the numbers, a sentence each.
     """
 
@@ -39,6 +41,7 @@ class Evaluation:
     dtype: str
     comparison: Comparison
     timing: Verification
+    threads: int | None
     warnings: tuple[str, ...]
 
     def to_dict(self) -> dict[str, object]:
@@ -63,10 +66,11 @@ class Evaluation:
                 "gained": change.gained,
             },
             "agreement": _values(found.agreeing),
-            "kl": found.kl,
-            "cosine": found.cosine,
+            "kl": _rounded(found.kl),
+            "cosine": _rounded(found.cosine),
             "latency": {
                 "device": timing.device,
+                "threads": self.threads,
                 "batch_ms": timing.measured_ns / 1e6,
                 "dense_batch_ms": timing.measured_dense_ns / 1e6,
                 "ratio": round(timing.ratio, 6),
@@ -81,6 +85,11 @@ def _pair(dense: Share | None, cut: Share | None) -> dict[str, object] | None:
     if dense is None or cut is None:
         return None
     return {"dense": _values(dense), "cut": _values(cut)}
+
+
+def _rounded(mean: float | None) -> float | None:
+    """To six digits: those behind depend on how many threads add up."""
+    return None if mean is None else float(f"{mean:.6g}")
 
 
 def _values(share: Share | None) -> dict[str, object] | None:

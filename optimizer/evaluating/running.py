@@ -6,6 +6,8 @@ import copy
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import torch
+
 from latmodel.runtimes.devices import TORCH_DTYPES, find_device
 from optimizer.evaluating.comparing import compare
 from optimizer.evaluating.evaluation import RANDOM, Evaluation
@@ -17,7 +19,6 @@ from optimizer.pruning.weighted import Weighted
 from optimizer.verifying import verify
 
 if TYPE_CHECKING:
-    import torch
     from torch import nn
 
     from optimizer.plan import Plan
@@ -66,7 +67,9 @@ def evaluate(
         MeasurementError, VerificationError: as `verify`.
     """
     given = (
-        model if isinstance(model, Weighted) else Weighted(model, "the caller's", random=False)
+        model
+        if isinstance(model, Weighted)
+        else Weighted(model, "the caller's weights", random=False)
     )
     together = world or find_world()
     shown = images if isinstance(images, Images) else load_images(images, given.model)
@@ -91,6 +94,7 @@ def evaluate(
         dtype=plan.dtype,
         comparison=comparison,
         timing=share(together, time)[0],
+        threads=torch.get_num_threads() if place.type == "cpu" else None,
         warnings=(*((RANDOM,) if given.random else ()), *shown.remarks),
     )
 
