@@ -13,18 +13,23 @@ __all__ = ["IMAGES", "image_options"]
 _LOOKING = ("evaluate",)
 """Options that name images; what stands here says how these are read."""
 
-_OPTIONS = ("split", "class_map", "images_limit", "workers")
+_OPTIONS = ("split", "class_map", "images_limit", "images_batch", "workers")
 
 
 def _check(given: Given) -> None:
     asking = [name for name in _LOOKING if given[name] is not None]
     for name in _OPTIONS:
-        if given[name] and not asking:
+        if _set(name) and not asking:
             needed = " or ".join(f"--{one}" for one in _LOOKING)
             raise click.UsageError(f"--{name.replace('_', '-')} needs {needed}")
     class_map: Path | None = given["class_map"]
     if class_map is not None and not class_map.is_file():
         raise click.UsageError(f"--class-map {class_map}: no such file")
+
+
+def _set(name: str) -> bool:
+    source = click.get_current_context().get_parameter_source(name)
+    return source is not click.core.ParameterSource.DEFAULT
 
 
 def image_options(given: Given) -> dict[str, object]:
@@ -33,6 +38,7 @@ def image_options(given: Given) -> dict[str, object]:
         "split": given["split"],
         "class_map": given["class_map"],
         "limit": given["images_limit"],
+        "batch": given["images_batch"],
         "workers": given["workers"],
     }
 
@@ -54,6 +60,14 @@ IMAGES = OptionGroup(
             type=click.IntRange(min=1),
             metavar="COUNT",
             help="Take as many images, spread over all. [default: all]",
+        ),
+        Option(
+            "--images-batch",
+            type=click.IntRange(min=1),
+            default=32,
+            show_default=True,
+            metavar="COUNT",
+            help="Images that the model sees together.",
         ),
         Option(
             "--workers",
