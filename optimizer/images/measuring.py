@@ -80,7 +80,7 @@ def measure_images(
 def _joined(images: Images, parts: Mapping[int, _Rows]) -> _Rows:
     ordered = [parts[number] for number in sorted(parts)]
     if not ordered:
-        raise ImagesError(f"images {images.name}: gave no image")
+        raise ImagesError(f"images {images.name}: gave no image that its reader could read")
     found = {name: torch.cat([rows[name] for rows in ordered]) for name in ordered[0]}
     if found and images.count is not None:
         count = len(next(iter(found.values())))

@@ -6,12 +6,24 @@ import tarfile
 from pathlib import Path
 from typing import Any
 
+import pytest
 from PIL import Image
 
-from optimizer.images.loading import Images
+from optimizer.errors import ImagesError
+from optimizer.images.loading import Images, load_images
 from tests.optimizer.pruning.tiny import tiny
 
-__all__ = ["SIDE", "model", "pack", "shades", "write_classes", "write_flat"]
+__all__ = [
+    "SIDE",
+    "labels",
+    "model",
+    "pack",
+    "refused",
+    "shades",
+    "write_classes",
+    "write_flat",
+    "write_image",
+]
 
 SIDE = 32
 
@@ -59,3 +71,19 @@ def shades(images: Images) -> list[int]:
     for batch in images.batches():
         found += [round(255 * float(image[0, 0, 0])) for image in batch.images]
     return found
+
+
+def labels(images: Images) -> list[int]:
+    """The label of each image, in order."""
+    found: list[int] = []
+    for batch in images.batches():
+        assert batch.labels is not None
+        found += batch.labels.tolist()
+    return found
+
+
+def refused(source: Any, **options: Any) -> str:
+    """What loading, or reading, says."""
+    with pytest.raises(ImagesError) as caught:
+        list(load_images(source, options.pop("model", model()), **options).batches())
+    return str(caught.value)

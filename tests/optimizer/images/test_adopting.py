@@ -12,8 +12,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 
 from optimizer.errors import ImagesError
-from optimizer.images.loading import Images, load_images
-from tests.optimizer.images.folders import model, shades
+from optimizer.images.loading import load_images
+from tests.optimizer.images.folders import labels, model, refused, shades
 
 MODEL = model()
 
@@ -62,14 +62,6 @@ LABELLED: list[Any] = [
     DataLoader(Flow(), batch_size=3),
     DataLoader(PAIRS, batch_size=3, num_workers=1),
 ]
-
-
-def labels(images: Images) -> list[int]:
-    found: list[int] = []
-    for batch in images.batches():
-        assert batch.labels is not None
-        found += batch.labels.tolist()
-    return found
 
 
 @pytest.mark.parametrize("source", UNLABELLED)
@@ -121,12 +113,6 @@ def test_a_last_batch_that_is_dropped_is_not_counted() -> None:
     images = load_images(DataLoader(PAIRS, batch_size=3, drop_last=True), MODEL)
     assert len(images) == 6
     assert shades(images) == list(range(6))
-
-
-def refused(source: Any, **options: Any) -> str:
-    with pytest.raises(ImagesError) as caught:
-        list(load_images(source, MODEL, **options).batches())
-    return str(caught.value)
 
 
 def test_a_loader_that_shuffles_is_refused() -> None:

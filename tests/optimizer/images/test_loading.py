@@ -13,10 +13,12 @@ from timm.data.config import resolve_model_data_config
 from timm.data.transforms_factory import create_transform
 
 from optimizer.errors import ImagesError
-from optimizer.images.loading import Images, load_images
+from optimizer.images.loading import load_images
 from tests.optimizer.images.folders import (
+    labels,
     model,
     pack,
+    refused,
     shades,
     write_classes,
     write_flat,
@@ -24,21 +26,6 @@ from tests.optimizer.images.folders import (
 )
 
 MODEL = model()
-
-
-def labels(images: Images) -> list[int]:
-    found: list[int] = []
-    for batch in images.batches():
-        assert batch.labels is not None
-        found += batch.labels.tolist()
-    return found
-
-
-def refused(source: Any, **options: Any) -> str:
-    """What loading, or reading, says."""
-    with pytest.raises(ImagesError) as caught:
-        list(load_images(source, options.pop("model", MODEL), **options).batches())
-    return str(caught.value)
 
 
 @pytest.fixture
@@ -223,63 +210,6 @@ def test_an_image_beside_class_folders_is_refused(folder: Path) -> None:
     )
 
 
-def test_more_classes_than_the_models_are_refused(tmp_path: Path) -> None:
-    place = write_classes(tmp_path / "set", 1, 1, 1, 1, 1, 1)
-    assert refused(place) == (
-        f"images {place}: has 6 classes, from 'class0' to 'class5', and the model 5: give the "
-        "images that it was trained for, a class_map, or labelled=False to leave labels out"
-    )
-    assert len(load_images(place, MODEL, labelled=False)) == 6
-
-
-def test_fewer_classes_are_remarked_and_a_map_tells_which(tmp_path: Path) -> None:
-    place = write_classes(tmp_path / "set", 1, 2)
-    images = load_images(place, MODEL)
-    assert images.remarks == (
-        f"{place} has 2 classes and the model 5: timm numbers them from 0 in the order of "
-        "their names; where the model does not, give a class_map",
-    )
-    mapped = load_images(place, MODEL, class_map={"class0": 4, "class1": 2})
-    assert (mapped.remarks, labels(mapped)) == ((), [4, 2, 2])
-    names = tmp_path / "names.txt"
-    names.write_text("other\nclass1\nclass0\n", encoding="utf-8")
-    assert labels(load_images(place, MODEL, class_map=names)) == [2, 1, 1]
-
-
-def test_a_class_map_outside_the_model_is_refused(tmp_path: Path) -> None:
-    place = write_classes(tmp_path / "set", 1, 1)
-    said = refused(place, class_map={"class0": 0, "class1": 5})
-    assert said == (
-        f"{place}/class1/0.png: its label is 5, the model's classes are 0 to 4: give the "
-        "images that it was trained for, or labelled=False to leave labels out"
-    )
-
-
-@pytest.mark.parametrize("text", ["", "a\n\nb\n", "a\na\n"])
-def test_a_class_map_that_says_nothing_is_refused(tmp_path: Path, text: str) -> None:
-    names = tmp_path / "names.txt"
-    names.write_text(text, encoding="utf-8")
-    assert refused(write_flat(tmp_path / "flat", 1), class_map=names) == (
-        f"class_map {names}: must hold the name of a class folder in each line, each once"
-    )
-
-
-def test_labels_that_are_not_there_are_refused(tmp_path: Path) -> None:
-    place = write_flat(tmp_path, 1)
-    assert refused(place, labelled=True) == (
-        f"labelled is True, and {place} has no class folders, or one alone: put each class's "
-        "images into a folder of its own, or give a class_map"
-    )
-
-
-def test_a_model_without_classes_takes_no_labels(folder: Path) -> None:
-    headless = model(num_classes=0)
-    assert not load_images(folder, headless).labelled
-    assert refused(folder, model=headless, labelled=True) == (
-        "labelled is True, and the model has no classes: leave labels out"
-    )
-
-
 @pytest.mark.parametrize(
     ("options", "said"),
     [
@@ -296,3 +226,10 @@ def test_numbers_out_of_range_are_refused(
 
 def test_a_library_that_timm_lacks_is_named() -> None:
     assert refused("tfds/nothing").startswith("images tfds/nothing: timm cannot open it (")
+
+
+def test_torchvisions_data_sets_come_through_timm(folder: Path) -> None:
+    images = load_images("torch/image_folder", MODEL, root=folder)
+    assert (images.name, len(images)) == ("torch/image_folder", 8)
+    assert labels(images) == [0, 0, 0, 1, 2, 2, 3, 4]
+    assert shades(images) == list(range(8))

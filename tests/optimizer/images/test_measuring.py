@@ -58,7 +58,7 @@ class Short:
             "images five: gave 2 of 5 images: its reader leaves out those it cannot read; mend "
             "them, or say how many there are",
         ),
-        (0, "images five: gave no image"),
+        (0, "images five: gave no image that its reader could read"),
     ],
 )
 def test_images_that_are_missing_are_noticed(batches: int, said: str) -> None:
