@@ -33,19 +33,19 @@ def yielded(found: Yielded) -> tuple[str, ...]:
     answer, free, usual = found.answer, found.free, found.usual
     if answer.solution.status.over_budget:
         return ()
-    if answer is free and answer.earliest_cut >= usual:
-        return ()
     kept, full = answer.ending.problem.least_count, answer.schedule.full
     said = []
     if answer.earliest_cut < usual:
         said.append(
             f"the first cut may come at block {answer.earliest_cut} in place of {usual}"
         )
-    if answer is not free:
+    if free.narrowest < kept:
         said.append(
             f"every block must keep {kept} of {full} tokens, where counting them alone would "
             f"leave {free.narrowest} in the last"
         )
+    if not said:
+        return ()
     measured = "a measured value per block (--objective fidelity) chooses better"
     return (f"the budget is tight, so {' and '.join(said)}; {measured}",)
 
