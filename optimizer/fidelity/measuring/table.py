@@ -11,7 +11,7 @@ from latmodel.architectures import describe
 from optimizer.errors import DamageError
 from optimizer.fidelity.damage import BlockDamage, DamageTable
 from optimizer.fidelity.journal import DamageJournal
-from optimizer.fidelity.measuring.batches import images_of, require_several
+from optimizer.fidelity.measuring.batches import images_for, require_several
 from optimizer.fidelity.measuring.digests import (
     digest_of_images,
     digest_of_weights,
@@ -19,6 +19,7 @@ from optimizer.fidelity.measuring.digests import (
 )
 from optimizer.fidelity.measuring.divergence import divergence_name, divergences
 from optimizer.fidelity.measuring.tails import Tails
+from optimizer.images.spreading import World, share
 from optimizer.schedule import Schedule
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from latmodel.workload import Workload
     from optimizer.fidelity.measuring.tails import Dense
+    from optimizer.images.loading import Images
 
 __all__ = ["counts_to_measure", "measure_damage"]
 
@@ -58,13 +60,14 @@ def counts_to_measure(workload: Workload) -> tuple[tuple[int, ...], ...]:
 
 def measure_damage(
     model: nn.Module,
-    batches: Iterable[Any],
+    images: Images | Iterable[Any],
     *,
     score: str = "pomt",
     dropped: str = "average",
     proportional: bool = False,
     counts: Sequence[Sequence[int]] | None = None,
     journal: Path | None = None,
+    world: World | None = None,
     on_block: Callable[[], None] = lambda: None,
 ) -> DamageTable:
     """Measure what cutting costs at the output, for each block alone, over unlabelled images.
@@ -75,17 +78,21 @@ def measure_damage(
 
     Args:
         model: a plain timm vision transformer with the weights that matter.
-        batches: of images, (batch, channels, height, width), as the model takes them; or
-            pairs whose first part is that, as a DataLoader gives. How images are batched
-            changes nothing beyond rounding, and their order nothing.
+        images: from `optimizer.images.loading.load_images`; or batches of them, (batch,
+            channels, height, width), as the model takes them, or pairs whose first part is
+            that, as a DataLoader gives. How they are batched changes nothing beyond
+            rounding, and their order nothing.
         score: as in `optimizer.pruning.apply`, by name.
         dropped: likewise.
         proportional: likewise.
         counts: for each block the counts to measure; by default `counts_to_measure`.
         journal: a file that takes every reading at once. If it is there, its readings are
             used; it must be of the same model, images and batches. It stays: remove it when
-            the table is written.
-        on_block: called once for each batch and block, when it is measured.
+            the table is written. Each process but the first has its own, with its rank
+            behind the name.
+        world: the processes that share the images, all of which must call; by default one
+            alone. The table is the same.
+        on_block: called once for each batch of this process and each block.
 
     Raises:
         DamageError: the model carries a schedule, gives no one answer for each image, or
@@ -107,26 +114,42 @@ def measure_damage(
         "weights": digest_of_weights(model),
     }
     tails = Tails(model, score=score, dropped=dropped, proportional=proportional)
-    readings = None
-    if journal is not None:
-        readings = DamageJournal(journal, {**values, "counts": chosen})
-    found: _Damage = {(i, n): [] for i, row in enumerate(chosen) for n in row}
-    seen: list[str] = []
-    with closing(readings or _Unwritten()) as written:
-        for images in batches:
-            batch = _Batch(tails, images_of(images, model), workload, values["divergence"])
-            seen += batch.digests
-            for block, row in enumerate(chosen):
-                for count, damage in zip(row, batch.damage(block, row, written), strict=True):
-                    found[block, count] += damage
-                on_block()
+    place = world or World()
+
+    def work() -> tuple[_Damage, list[str]]:
+        found: _Damage = {(i, n): [] for i, row in enumerate(chosen) for n in row}
+        seen: list[str] = []
+        with closing(_journal(journal, place, values | {"counts": chosen})) as written:
+            for batch in images_for(model, images, place):
+                one = _Batch(tails, batch, workload, values["divergence"])
+                seen += one.digests
+                for block, row in enumerate(chosen):
+                    for count, damage in zip(row, one.damage(block, row, written), strict=True):
+                        found[block, count] += damage
+                    on_block()
+        return found, seen
+
+    parts = share(place, work)
+    seen = [digest for _, digests in parts for digest in digests]
     require_several(len(seen))
     return DamageTable(
         **values,
         images=len(seen),
         pictures=digest_of_images(seen),
-        blocks=tuple(_block(block, row, found) for block, row in enumerate(chosen)),
+        blocks=tuple(
+            _block(row, [[d for found, _ in parts for d in found[block, n]] for n in row])
+            for block, row in enumerate(chosen)
+        ),
     )
+
+
+def _journal(
+    path: Path | None, world: World, session: dict[str, Any]
+) -> DamageJournal | _Unwritten:
+    if path is None:
+        return _Unwritten()
+    own = path if world.first else path.with_name(f"{path.name}.{world.rank}")
+    return DamageJournal(own, session)
 
 
 class _Unwritten:
@@ -191,10 +214,9 @@ class _Batch:
         return damage
 
 
-def _block(block: int, counts: tuple[int, ...], found: _Damage) -> BlockDamage:
-    every = [found[block, count] for count in counts]
+def _block(counts: tuple[int, ...], damage: list[list[float]]) -> BlockDamage:
     return BlockDamage(
         counts=counts,
-        damage=tuple(fmean(damage) for damage in every),
-        errors=tuple(stdev(damage) / math.sqrt(len(damage)) for damage in every),
+        damage=tuple(fmean(each) for each in damage),
+        errors=tuple(stdev(each) / math.sqrt(len(each)) for each in damage),
     )
