@@ -173,6 +173,21 @@ class DamageTable:
                     "question: measure a table for it, or ask what the table is for"
                 )
 
+    def require_weights(self, digest: str) -> None:
+        """Refuse to be used for a model with other weights.
+
+        Args:
+            digest: theirs, by `optimizer.fidelity.measuring.digest_of_weights`.
+
+        Raises:
+            DamageError: they are others.
+        """
+        if digest != self.weights:
+            raise DamageError(
+                f"weights_sha256 is {self.weights[:12]}... in the damage table and "
+                f"{digest[:12]}... of the model's weights: measure a table for these"
+            )
+
     def to_dict(self) -> dict[str, object]:
         """As plain values, in the order a person reads them."""
         return {

@@ -10,7 +10,7 @@ from optimizer.cli.option_group import FILE, Given, Option, OptionGroup
 
 __all__ = ["IMAGES", "image_options"]
 
-_LOOKING = ("evaluate",)
+_LOOKING = ("images", "evaluate")
 """Options that name images; what stands here says how these are read."""
 
 _OPTIONS = ("split", "class_map", "images_limit", "images_batch", "workers")

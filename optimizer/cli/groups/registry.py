@@ -7,6 +7,7 @@ from optimizer.cli.groups.constraints import CONSTRAINTS
 from optimizer.cli.groups.cutting import CUTTING
 from optimizer.cli.groups.evaluating import EVALUATING
 from optimizer.cli.groups.exporting import EXPORTING
+from optimizer.cli.groups.fidelity import FIDELITY
 from optimizer.cli.groups.frontier import FRONTIER
 from optimizer.cli.groups.images import IMAGES
 from optimizer.cli.groups.output import OUTPUT
@@ -21,6 +22,7 @@ GROUPS = (
     QUESTION,
     CONSTRAINTS,
     CUTTING,
+    FIDELITY,
     FRONTIER,
     CHOICE,
     RUNNING,

@@ -10,7 +10,7 @@ from optimizer.cli.option_group import FILE, Given, Option, OptionGroup
 
 __all__ = ["WEIGHTS", "weight_options"]
 
-_WEIGHING = ("evaluate", "picture")
+_WEIGHING = ("damage", "images", "evaluate", "picture")
 """Options whose outcome depends on weights."""
 
 

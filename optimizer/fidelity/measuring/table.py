@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from latmodel.architectures import describe
 from optimizer.errors import DamageError
 from optimizer.fidelity.damage import BlockDamage, DamageTable
-from optimizer.fidelity.journal import DamageJournal
+from optimizer.fidelity.journal import DamageJournal, journal_of
 from optimizer.fidelity.measuring.batches import images_for, require_several
 from optimizer.fidelity.measuring.digests import (
     digest_of_images,
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from optimizer.fidelity.measuring.tails import Dense
     from optimizer.images.loading import Images
 
-__all__ = ["counts_to_measure", "measure_damage"]
+__all__ = ["counts_to_measure", "is_of", "measure_damage"]
 
 _SHARES = (0.05, 0.2, 0.4, 0.6, 0.8)
 """Of the patches; with a single one and none dropped, seven points of a smooth curve."""
@@ -68,7 +68,7 @@ def measure_damage(
     counts: Sequence[Sequence[int]] | None = None,
     journal: Path | None = None,
     world: World | None = None,
-    on_block: Callable[[], None] = lambda: None,
+    on_images: Callable[[float], object] = lambda _: None,
 ) -> DamageTable:
     """Measure what cutting costs at the output, for each block alone, over unlabelled images.
 
@@ -92,7 +92,8 @@ def measure_damage(
             behind the name.
         world: the processes that share the images, all of which must call; by default one
             alone. The table is the same.
-        on_block: called once for each batch of this process and each block.
+        on_images: called after each block of each batch of this process, with how many
+            images that comes to: a part of the batch's, for a progress bar.
 
     Raises:
         DamageError: the model carries a schedule, gives no one answer for each image, or
@@ -126,7 +127,7 @@ def measure_damage(
                 for block, row in enumerate(chosen):
                     for count, damage in zip(row, one.damage(block, row, written), strict=True):
                         found[block, count] += damage
-                    on_block()
+                    on_images(len(batch) / len(chosen))
         return found, seen
 
     parts = share(place, work)
@@ -143,13 +144,32 @@ def measure_damage(
     )
 
 
+def is_of(
+    table: DamageTable,
+    model: nn.Module,
+    images: Images | Iterable[Any],
+    *,
+    world: World | None = None,
+) -> bool:
+    """Whether a table was measured of just these weights and images, which are read only."""
+    place = world or World()
+
+    def work() -> list[str]:
+        return [
+            d for batch in images_for(model, images, place) for d in digests_by_image(batch)
+        ]
+
+    seen = [digest for part in share(place, work) for digest in part]
+    measured = table.weights, table.pictures
+    return measured == (digest_of_weights(model), digest_of_images(seen))
+
+
 def _journal(
     path: Path | None, world: World, session: dict[str, Any]
 ) -> DamageJournal | _Unwritten:
     if path is None:
         return _Unwritten()
-    own = path if world.first else path.with_name(f"{path.name}.{world.rank}")
-    return DamageJournal(own, session)
+    return DamageJournal(journal_of(path, world), session)
 
 
 class _Unwritten:

@@ -214,19 +214,20 @@ def test_an_interrupted_measurement_goes_on_to_the_same_table(tmp_path: Path) ->
     whole = measure_damage(tiny(), batches)
     blocks = 0
 
-    def stop() -> None:
+    def stop(_: float) -> None:
         nonlocal blocks
         blocks += 1
         if blocks == 6:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        measure_damage(tiny(), batches, journal=path, on_block=stop)
+        measure_damage(tiny(), batches, journal=path, on_images=stop)
     lines = path.read_bytes().splitlines()
     path.write_bytes(path.read_bytes() + b'{"batch": "cut sho')
-    ran: list[int] = []
-    resumed = measure_damage(tiny(), batches, journal=path, on_block=lambda: ran.append(1))
+    ran: list[float] = []
+    resumed = measure_damage(tiny(), batches, journal=path, on_images=ran.append)
     assert resumed == whole
+    assert sum(ran) == pytest.approx(6)
     assert path.read_bytes().splitlines()[: len(lines)] == lines
     assert len(path.read_bytes().splitlines()) == len(set(path.read_bytes().splitlines()))
 
