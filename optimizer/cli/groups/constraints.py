@@ -16,7 +16,7 @@ CONSTRAINTS = OptionGroup(
         Option(
             "--earliest-cut",
             type=int,
-            help="First block to cut, from 0. [default: depth//4, earlier if tight]",
+            help="First block to cut, from 0. [default: depth//4; earlier where tight]",
         ),
         Option("--latest-cut", type=int, help="Last block to cut. [default: the last]"),
         Option(
