@@ -11,6 +11,14 @@ from optimizer.cli.values import rate
 
 __all__ = ["QUESTION"]
 
+
+def _one_or_several(
+    _ctx: click.Context, _option: click.Parameter, names: tuple[str, ...]
+) -> str | tuple[str, ...] | None:
+    """One name where there is one, as all but a fleet's group expect it."""
+    return names if len(names) > 1 else next(iter(names), None)
+
+
 QUESTION = OptionGroup(
     title="Question",
     plans=True,
@@ -26,7 +34,13 @@ QUESTION = OptionGroup(
             metavar="RATE",
             help="Keep the budget with this probability: 95%.",
         ),
-        Option("--device-profile", everyday=True, help="A file, or a shipped profile's name."),
+        Option(
+            "--device-profile",
+            everyday=True,
+            multiple=True,
+            callback=_one_or_several,
+            help="A file or a shipped name; repeat it for a fleet.",
+        ),
         Option(
             "--model",
             everyday=True,

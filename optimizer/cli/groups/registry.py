@@ -6,6 +6,7 @@ from optimizer.cli.groups.choice import CHOICE
 from optimizer.cli.groups.constraints import CONSTRAINTS
 from optimizer.cli.groups.cutting import CUTTING
 from optimizer.cli.groups.exporting import EXPORTING
+from optimizer.cli.groups.fleet import FLEET
 from optimizer.cli.groups.frontier import FRONTIER
 from optimizer.cli.groups.output import OUTPUT
 from optimizer.cli.groups.picture import PICTURE
@@ -16,6 +17,7 @@ __all__ = ["GROUPS"]
 
 GROUPS = (
     QUESTION,
+    FLEET,
     CONSTRAINTS,
     CUTTING,
     FRONTIER,
