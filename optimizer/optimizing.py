@@ -13,7 +13,6 @@ from latmodel.profile import DeviceProfile
 from latmodel.table import LatencyTable
 from latmodel.workload import Workload
 from latmodel.workloads import find_workload
-from optimizer.assuring import dense_upper_ns, solve_assured
 from optimizer.budget import Budget
 from optimizer.errors import BudgetError
 from optimizer.plan import Plan
@@ -25,8 +24,6 @@ from optimizer.solving import Solver
 
 if TYPE_CHECKING:
     from torch import nn
-
-    from optimizer.confidence import Confident
 
 __all__ = ["optimize", "problem_for", "provenance_of", "workload_of"]
 
@@ -60,7 +57,6 @@ def optimize(
     cut_blocks: tuple[int, ...] | None = None,
     pinned: tuple[tuple[int, int], ...] = (),
     largest_drop: int | None = None,
-    confidence: float | None = None,
     time_limit_s: float | None = None,
     lossless_last: bool | None = None,
     score: str = "pomt",
@@ -93,8 +89,6 @@ def optimize(
         cut_blocks: the only blocks that may drop tokens.
         pinned: pairs (block, count): exactly that count leaves that block.
         largest_drop: tokens that one block drops at most.
-        confidence: keep the budget with this probability under the profile's errors, such as
-            0.95; None for a budget on the latency expected.
         time_limit_s: seconds after which the solver settles for the best schedule found;
             the plan then says how far it may be from the optimum. None for no limit.
         lossless_last: let only the prefix leave the last block's attention, where the head
@@ -146,19 +140,10 @@ def optimize(
         largest_drop=largest_drop,
     )
     # A model that meets the budget as it is stays as it is, to the last bit.
-    dense_ns = table.dense_ns
-    if confidence is not None:
-        dense_ns = dense_upper_ns(posed[-1], table, confidence)
-    untouched = lossless_last is None and dense_ns <= budget_ns
-    asked = posed[-1:] if untouched else posed
-    assured: Confident | None = None
-    if confidence is None:
-        ending, solution = solve_better(asked, solver=solver, time_limit_s=time_limit_s)
-    else:
-        ending, assured = solve_assured(
-            asked, table, confidence=confidence, solver=solver, time_limit_s=time_limit_s
-        )
-        solution = assured.solution
+    untouched = lossless_last is None and table.dense_ns <= budget_ns
+    ending, solution = solve_better(
+        posed[-1:] if untouched else posed, solver=solver, time_limit_s=time_limit_s
+    )
     _, fastest = solve_better(posed, solver=pareto, budget_ns=0)
     schedule = ending.schedule_of(solution)
     return Plan(
@@ -170,9 +155,6 @@ def optimize(
         score=score,
         dropped=dropped,
         proportional=proportional,
-        confidence=confidence,
-        upper_ns=assured.upper_ns if assured else None,
-        lost=assured.lost if assured else 0,
         budget_ns=budget_ns,
         dense_ns=table.dense_ns,
         predicted_ns=solution.latency_ns,
@@ -231,16 +213,9 @@ def _warnings(solution: Solution, schedule: Schedule) -> tuple[str, ...]:
 
 
 def _gap(solution: Solution) -> tuple[str, ...]:
-    gap = solution.bound - solution.value
-    if solution.status is Status.BOUNDED:
-        bounded = (
-            f"the schedule keeps {solution.value} tokens over all blocks; with this confidence "
-            f"no other keeps more than {gap} more: bounded, not proved optimal, since the "
-            "errors of single counts do not add up"
-        )
-        return (bounded,)
     if solution.status is not Status.TIME_LIMIT:
         return ()
+    gap = solution.bound - solution.value
     said = (
         f"the time limit stopped the solver: it keeps {solution.value} tokens over all blocks, "
         f"and no schedule within the budget keeps over {gap} more; try a longer --time-limit"

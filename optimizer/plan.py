@@ -63,10 +63,6 @@ class Plan:
         provenance: where the profile's numbers come from, a sentence each.
         warnings: what to know before trusting the plan.
         versions: the packages that made it, by name.
-        confidence: the probability with which the budget was to be kept; None where it is
-            the expected latency that was to be within it.
-        upper_ns: what the schedule stays below with that probability.
-        lost: value that this costs: tokens, over all blocks.
     """
 
     status: Status
@@ -87,9 +83,6 @@ class Plan:
     warnings: tuple[str, ...]
     versions: tuple[tuple[str, str], ...]
     proportional: bool = False
-    confidence: float | None = None
-    upper_ns: int | None = None
-    lost: int = 0
 
     def __post_init__(self) -> None:
         least = min(self.budget_ns, self.dense_ns, self.predicted_ns, self.fastest_ns)
@@ -104,9 +97,7 @@ class Plan:
         require_sizes(self.dropped, proportional=self.proportional)
         if self.score not in SCORES:
             raise ScheduleError(f"score is {self.score!r}: must be one of {', '.join(SCORES)}")
-        if (self.confidence is None) != (self.upper_ns is None):
-            raise ScheduleError("confidence and upper_ns go together: give both or none")
-        over = (self.predicted_ns if self.upper_ns is None else self.upper_ns) > self.budget_ns
+        over = self.predicted_ns > self.budget_ns
         if over != self.status.over_budget or self.fastest_ns > self.predicted_ns:
             raise ScheduleError(
                 f"status is {self.status.value!r}, with {self.predicted_ns} ns predicted, "
@@ -142,13 +133,9 @@ class Plan:
     def to_dict(self) -> dict[str, object]:
         """As plain values, in the order a person reads them; latencies in ms.
 
-        Of proportional attention and of confidence it says nothing where there is none.
+        Of proportional attention it says nothing where there is none.
         """
         proportional = {"proportional": True} if self.proportional else {}
-        assured: dict[str, object] = {}
-        if self.upper_ns is not None:
-            upper_ms = self.upper_ns / 1e6
-            assured = {"confidence": self.confidence, "upper_ms": upper_ms, "lost": self.lost}
         return {
             "format": FORMAT,
             "status": self.status.value,
@@ -166,7 +153,6 @@ class Plan:
             "dense_ms": self.dense_ms,
             "predicted_ms": self.predicted_ms,
             "fastest_ms": self.fastest_ms,
-            **assured,
             "relative_error": round(self.relative_error, 6),
             "profile": self.profile,
             "device": self.device,
@@ -204,9 +190,6 @@ class Plan:
             dense_ns=_read_ns(source, "dense_ms"),
             predicted_ns=_read_ns(source, "predicted_ms"),
             fastest_ns=_read_ns(source, "fastest_ms"),
-            confidence=_read_confidence(source),
-            upper_ns=_read_ns(source, "upper_ms") if source.has("upper_ms") else None,
-            lost=source.integer("lost") if source.has("lost") else 0,
             relative_error=source.number("relative_error", minimum=0),
             profile=source.text("profile"),
             device=source.text("device"),
@@ -226,17 +209,3 @@ class Plan:
 
 def _read_ns(source: Fields, name: str) -> int:
     return round(source.number(name, minimum=0) * 1e6)
-
-
-def _read_confidence(source: Fields) -> float | None:
-    """A probability from 0.5, below 1; None where there is none.
-
-    Raises:
-        FieldError: it is out of range.
-    """
-    if not source.has("confidence"):
-        return None
-    confidence = source.number("confidence", minimum=0.5)
-    if confidence >= 1:
-        raise source.refuse("confidence", confidence, "below 1")
-    return confidence

@@ -35,8 +35,7 @@ def plan_lines(plan: Plan) -> list[str]:
     ]
     if plan.status.over_budget:
         label = "fastest" if plan.status is Status.INFEASIBLE else "predicted"
-        taken_ms = (plan.upper_ns or plan.predicted_ns) / 1e6
-        lines.append(labelled(label, f"{taken_ms:.2f} ms, by the schedule below"))
+        lines.append(labelled(label, f"{plan.predicted_ms:.2f} ms, by the schedule below"))
     else:
         speedup = plan.dense_ns / max(plan.predicted_ns, 1)
         lines.append(
@@ -47,7 +46,6 @@ def plan_lines(plan: Plan) -> list[str]:
             )
         )
     lines += [
-        *_confidence(plan),
         labelled("tokens", counts_in_words(plan.schedule.tokens)),
         labelled("kept", f"{plan.kept_fraction:.1%} of all tokens over all blocks"),
     ]
@@ -66,23 +64,12 @@ def plan_lines(plan: Plan) -> list[str]:
     return lines
 
 
-def _confidence(plan: Plan) -> list[str]:
-    if plan.confidence is None or plan.upper_ns is None:
-        return []
-    cost = plan.lost / (plan.schedule.full * plan.schedule.depth)
-    said = f"{plan.confidence:.6g} that it stays below {plan.upper_ns / 1e6:.2f} ms"
-    if not plan.status.over_budget:
-        said += f"; this costs {cost:.1%} of all tokens"
-    return [labelled("confidence", said)]
-
-
 def _limit(plan: Plan) -> str:
     """How far pruning can go at all, and whether it pays."""
     most = plan.dense_ns / max(plan.fastest_ns, 1)
     # Rounded up, so that the figure printed is a budget that can be met.
     tightest = math.ceil(plan.fastest_ns / 1e4) / 100
-    met = "met" if plan.confidence is None else "expected to be met"
-    limit = f"The tightest budget that could be {met} is {tightest:.2f} ms ({most:.2f}x)"
+    limit = f"The tightest budget that could be met is {tightest:.2f} ms ({most:.2f}x)"
     return f"{limit}." if most >= _PAYS else f"{limit}: dropping tokens cannot pay here."
 
 

@@ -7,7 +7,6 @@ import click
 from latmodel.stretches import MODES
 from latmodel.workload import DTYPES
 from optimizer.cli.option_group import Option, OptionGroup
-from optimizer.cli.values import rate
 
 __all__ = ["QUESTION"]
 
@@ -27,12 +26,6 @@ QUESTION = OptionGroup(
             "--budget",
             everyday=True,
             help="20ms, 500us, 0.02s, or 60% of the unpruned latency.",
-        ),
-        Option(
-            "--confidence",
-            type=rate,
-            metavar="RATE",
-            help="Keep the budget with this probability: 95%.",
         ),
         Option(
             "--device-profile",
