@@ -13,8 +13,9 @@ from latmodel.profile import DeviceProfile
 from latmodel.table import LatencyTable
 from latmodel.workload import Workload
 from latmodel.workloads import find_workload
+from optimizer.assuring import solve_assured, stays_whole
 from optimizer.budget import Budget
-from optimizer.errors import BudgetError
+from optimizer.errors import BudgetError, ProblemError
 from optimizer.plan import Plan
 from optimizer.posing import pose_endings, problem_for, solve_better
 from optimizer.schedule import Schedule
@@ -59,6 +60,8 @@ def optimize(
     largest_drop: int | None = None,
     time_limit_s: float | None = None,
     lossless_last: bool | None = None,
+    confidence: float | None = None,
+    measured_only: bool = False,
     score: str = "pomt",
     dropped: str = "average",
     proportional: bool = False,
@@ -95,6 +98,9 @@ def optimize(
             reads nothing else: its logits are then equal to rounding. That cut counts as
             none and keeps all, and no constraint binds it. None: where it helps, and the
             unpruned model misses the budget; True: always; False: never.
+        confidence: the probability, under the profile's error model, with which the budget
+            is to be kept, such as 0.95; None holds the expected latency against it.
+        measured_only: use no counts but those that were timed on the device.
         score: what is to choose the tokens that stay; recorded in the plan.
         dropped: what is to happen to the others; recorded in the plan.
         proportional: whether later attention is to count a token as often as the patches
@@ -109,8 +115,11 @@ def optimize(
 
     Raises:
         BudgetError: not exactly one of `budget_ms` and `budget`, or it is not positive.
-        ProblemError: a constraint is out of range, or `lossless_last` is True and the head
-            reads more than prefix tokens.
+        ProblemError: a constraint or `confidence` is out of range, `lossless_last` is True
+            and the head reads more than prefix tokens, or `measured_only` is True and no
+            count was timed.
+        UndecidedError: no schedule was found that keeps the budget with that confidence,
+            nor a proof that there is none.
         LatmodelError: the model or the profile is unknown, unreadable or does not fit.
 
     >>> plan = optimize("deit_small_patch16_224", budget_ms=1000, profile="jetson")
@@ -123,6 +132,7 @@ def optimize(
     device = profile if isinstance(profile, DeviceProfile) else read_profile(profile)
     workload = workload_of(model, batch, device.default_dtype if dtype is None else dtype)
     table = device.table(workload, mode=mode)
+    table = _timed(table, device, workload) if measured_only else table
     budget_ns = chosen.within(table.dense_ns)
     posed = pose_endings(
         table,
@@ -140,10 +150,19 @@ def optimize(
         largest_drop=largest_drop,
     )
     # A model that meets the budget as it is stays as it is, to the last bit.
-    untouched = lossless_last is None and table.dense_ns <= budget_ns
-    ending, solution = solve_better(
-        posed[-1:] if untouched else posed, solver=solver, time_limit_s=time_limit_s
+    fits = (
+        table.dense_ns <= budget_ns
+        if confidence is None
+        else stays_whole(posed[-1], table, confidence)
     )
+    asked = posed[-1:] if lossless_last is None and fits else posed
+    assurance = None
+    if confidence is None:
+        ending, solution = solve_better(asked, solver=solver, time_limit_s=time_limit_s)
+    else:
+        ending, solution, assurance = solve_assured(
+            asked, table, confidence, solver=solver, time_limit_s=time_limit_s
+        )
     _, fastest = solve_better(posed, solver=pareto, budget_ns=0)
     schedule = ending.schedule_of(solution)
     return Plan(
@@ -160,6 +179,7 @@ def optimize(
         predicted_ns=solution.latency_ns,
         fastest_ns=fastest.latency_ns,
         relative_error=table.relative_error_of(schedule.tokens),
+        assurance=assurance,
         profile=device.name,
         device=device.device,
         provenance=provenance_of(device, table),
@@ -172,6 +192,17 @@ def optimize(
         ),
         versions=_versions(),
     )
+
+
+def _timed(table: LatencyTable, device: DeviceProfile, workload: Workload) -> LatencyTable:
+    """The table of the counts that were timed."""
+    if table.timed is None:
+        raise ProblemError(
+            f"measured_only is True: of {workload.model} profile {device.name!r} has no "
+            "measured curve, so no count was timed; leave it out, or measure: latmodel probe "
+            f"--model {workload.model} --out FILE"
+        )
+    return table.only(table.counts[table.timed])
 
 
 def workload_of(model: nn.Module | str | Workload, batch: int, dtype: str) -> Workload:
@@ -213,14 +244,20 @@ def _warnings(solution: Solution, schedule: Schedule) -> tuple[str, ...]:
 
 
 def _gap(solution: Solution) -> tuple[str, ...]:
-    if solution.status is not Status.TIME_LIMIT:
-        return ()
-    gap = solution.bound - solution.value
-    said = (
-        f"the time limit stopped the solver: it keeps {solution.value} tokens over all blocks, "
-        f"and no schedule within the budget keeps over {gap} more; try a longer --time-limit"
-    )
-    return (said,)
+    kept, gap = solution.value, solution.bound - solution.value
+    if solution.status is Status.TIME_LIMIT:
+        said = (
+            f"the time limit stopped the solver: it keeps {kept} tokens over all blocks, and "
+            f"no schedule within the budget keeps over {gap} more; try a longer --time-limit"
+        )
+        return (said,)
+    if solution.status is Status.BOUNDED:
+        said = (
+            f"the schedule keeps {kept} tokens over all blocks; none that is as sure to keep "
+            f"the budget keeps over {gap} more"
+        )
+        return (said,)
+    return ()
 
 
 def _versions() -> tuple[tuple[str, str], ...]:

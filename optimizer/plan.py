@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from latmodel.fields import Fields
 from latmodel.workload import DTYPES
+from optimizer.assurance import Assurance
 from optimizer.errors import ScheduleError
 from optimizer.schedule import Schedule
 from optimizer.solution import Status
@@ -63,6 +64,8 @@ class Plan:
         provenance: where the profile's numbers come from, a sentence each.
         warnings: what to know before trusting the plan.
         versions: the packages that made it, by name.
+        assurance: with what probability the budget is kept; None where the expected latency
+            is all that is held against it.
     """
 
     status: Status
@@ -83,6 +86,7 @@ class Plan:
     warnings: tuple[str, ...]
     versions: tuple[tuple[str, str], ...]
     proportional: bool = False
+    assurance: Assurance | None = None
 
     def __post_init__(self) -> None:
         least = min(self.budget_ns, self.dense_ns, self.predicted_ns, self.fastest_ns)
@@ -97,13 +101,18 @@ class Plan:
         require_sizes(self.dropped, proportional=self.proportional)
         if self.score not in SCORES:
             raise ScheduleError(f"score is {self.score!r}: must be one of {', '.join(SCORES)}")
-        over = self.predicted_ns > self.budget_ns
+        over = self.kept_ns > self.budget_ns
         if over != self.status.over_budget or self.fastest_ns > self.predicted_ns:
             raise ScheduleError(
-                f"status is {self.status.value!r}, with {self.predicted_ns} ns predicted, "
+                f"status is {self.status.value!r}, with {self.kept_ns} ns predicted, "
                 f"{self.fastest_ns} ns at the fastest and a budget of {self.budget_ns} ns: "
                 "these contradict each other"
             )
+
+    @property
+    def kept_ns(self) -> int:
+        """What is held against the budget: the latency expected, or assured."""
+        return self.predicted_ns if self.assurance is None else self.assurance.upper_ns
 
     @property
     def budget_ms(self) -> float:
@@ -133,7 +142,7 @@ class Plan:
     def to_dict(self) -> dict[str, object]:
         """As plain values, in the order a person reads them; latencies in ms.
 
-        Of proportional attention it says nothing where there is none.
+        Of proportional attention and of assurance it says nothing where there is none.
         """
         proportional = {"proportional": True} if self.proportional else {}
         return {
@@ -153,6 +162,7 @@ class Plan:
             "dense_ms": self.dense_ms,
             "predicted_ms": self.predicted_ms,
             "fastest_ms": self.fastest_ms,
+            **({} if self.assurance is None else self.assurance.to_dict()),
             "relative_error": round(self.relative_error, 6),
             "profile": self.profile,
             "device": self.device,
@@ -190,6 +200,7 @@ class Plan:
             dense_ns=_read_ns(source, "dense_ms"),
             predicted_ns=_read_ns(source, "predicted_ms"),
             fastest_ns=_read_ns(source, "fastest_ms"),
+            assurance=Assurance.from_fields(source),
             relative_error=source.number("relative_error", minimum=0),
             profile=source.text("profile"),
             device=source.text("device"),

@@ -11,6 +11,7 @@ from optimizer.plan import Plan
 from optimizer.solution import Status
 
 if TYPE_CHECKING:
+    from optimizer.assurance import Assurance
     from optimizer.verifying import Verification
 
 __all__ = ["counts_in_words", "labelled", "plan_lines", "verification_lines"]
@@ -45,6 +46,10 @@ def plan_lines(plan: Plan) -> list[str]:
                 f"{plan.relative_error:.0%}",
             )
         )
+    if plan.assurance is not None:
+        lines.append(
+            labelled("assured", _assured(plan.assurance, met=not plan.status.over_budget))
+        )
     lines += [
         labelled("tokens", counts_in_words(plan.schedule.tokens)),
         labelled("kept", f"{plan.kept_fraction:.1%} of all tokens over all blocks"),
@@ -55,7 +60,7 @@ def plan_lines(plan: Plan) -> list[str]:
                 "last block", "keeps what the head reads: lossless, and counted as keeping all"
             )
         )
-    if plan.dense_ns <= plan.budget_ns:
+    if _meets_whole(plan):
         lines.append("The unpruned model already meets the budget: every token stays.")
     lines.append(_limit(plan))
     labels = ("source", *("",) * len(plan.provenance))
@@ -64,11 +69,25 @@ def plan_lines(plan: Plan) -> list[str]:
     return lines
 
 
+def _assured(found: Assurance, *, met: bool) -> str:
+    """What the plan stays below, how surely, and what that costs."""
+    sure = f"with {100 * found.confidence:g} % confidence: {found.upper_ns / 1e6:.2f} ms"
+    return f"{sure}; costs {found.lost:.1%} of the tokens" if met else sure
+
+
+def _meets_whole(plan: Plan) -> bool:
+    """Whether the unpruned model meets the budget, as surely as was asked."""
+    if plan.assurance is None:
+        return plan.dense_ns <= plan.budget_ns
+    return not (plan.schedule.cuts or plan.status.over_budget)
+
+
 def _limit(plan: Plan) -> str:
     """How far pruning can go at all, and whether it pays."""
     most = plan.dense_ns / max(plan.fastest_ns, 1)
+    fastest_ns = plan.fastest_ns if plan.assurance is None else plan.assurance.tightest_ns
     # Rounded up, so that the figure printed is a budget that can be met.
-    tightest = math.ceil(plan.fastest_ns / 1e4) / 100
+    tightest = math.ceil(fastest_ns / 1e4) / 100
     limit = f"The tightest budget that could be met is {tightest:.2f} ms ({most:.2f}x)"
     return f"{limit}." if most >= _PAYS else f"{limit}: dropping tokens cannot pay here."
 

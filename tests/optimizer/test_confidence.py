@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from latmodel.uncertainty import Uncertainty
 from optimizer.checking import broken_by
 from optimizer.confidence import Confident, solve_confident
-from optimizer.errors import ProblemError, SolverError
+from optimizer.errors import ProblemError, UndecidedError
 from optimizer.problem import Problem
 from optimizer.runs import bound_by_runs
 from optimizer.solution import Status
@@ -63,7 +63,7 @@ def oracle(problem: Problem, tail: Tail) -> int | None:
 def solved(problem: Problem, errors: Uncertainty, confidence: float) -> Confident | None:
     try:
         return solve_confident(problem, errors, confidence)
-    except SolverError:
+    except UndecidedError:
         return None
 
 
@@ -351,7 +351,7 @@ def test_a_budget_that_is_neither_met_nor_excluded_is_said() -> None:
     errors = Uncertainty(
         shared=np.zeros(2), independent=np.array([0.1, 0.1]), groups=np.arange(2)
     )
-    with pytest.raises(SolverError) as caught:
+    with pytest.raises(UndecidedError) as caught:
         solve_confident(problem, errors, 0.95)
     upper = Tail.of(errors, 0.95).upper_ns(problem, (1,))
     assert str(caught.value) == (

@@ -11,12 +11,14 @@ from optimizer.cli.groups.frontier import FRONTIER
 from optimizer.cli.groups.output import OUTPUT
 from optimizer.cli.groups.picture import PICTURE
 from optimizer.cli.groups.question import QUESTION
+from optimizer.cli.groups.robust import ROBUST
 from optimizer.cli.groups.running import RUNNING
 
 __all__ = ["GROUPS"]
 
 GROUPS = (
     QUESTION,
+    ROBUST,
     FLEET,
     CONSTRAINTS,
     CUTTING,
