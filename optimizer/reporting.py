@@ -61,7 +61,8 @@ def plan_lines(plan: Plan) -> list[str]:
             )
         )
     if _meets_whole(plan):
-        lines.append("The unpruned model already meets the budget: every token stays.")
+        stays = "." if plan.schedule.lossless_last else ": every token stays."
+        lines.append(f"The unpruned model already meets the budget{stays}")
     lines.append(_limit(plan))
     labels = ("source", *("",) * len(plan.provenance))
     for label, text in zip(labels, plan.provenance, strict=False):

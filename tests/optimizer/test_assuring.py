@@ -11,15 +11,21 @@ import pytest
 from latmodel.catalogue import write_profile
 from latmodel.cli.running import run
 from latmodel.errors import LatmodelError
+from latmodel.table import LatencyTable
 from latmodel.uncertainty import Uncertainty
 from optimizer.assurance import Assurance
+from optimizer.assuring import solve_assured
 from optimizer.cli.optimize import optimize as optimize_command
-from optimizer.errors import OptimizerError, ProblemError, ScheduleError
+from optimizer.confidence import solve_confident
+from optimizer.errors import OptimizerError, ProblemError, ScheduleError, UndecidedError
 from optimizer.optimizing import optimize, problem_for
 from optimizer.plan import Plan
+from optimizer.posing import Posed, pose_endings
+from optimizer.problem import Problem
 from optimizer.reporting import plan_lines
 from optimizer.saving import read_plan, write_plan
 from optimizer.solution import Status
+from optimizer.solvers.pareto import pareto
 from optimizer.tail import Tail
 from tests.optimizer.devices import TINY, operator_profile, profile_of, staircase_profile
 
@@ -140,6 +146,48 @@ def test_independent_errors_reach_the_solver() -> None:
     problem, tokens = problem_for(table, TINY, budget_ns=1), (101, 101, 90, 90, 70, 70)
     upper = tail.upper_ns(problem, tokens)
     assert problem.latency_ns(tokens) < upper < worse.upper_ns(problem, tokens)
+
+
+def test_what_is_proved_is_proved_of_every_ending() -> None:
+    """Of two answers of equal value, one is the best of its own kind; the other may not be."""
+    table = SPARSE.table(TINY)
+    budget_ns = int(0.89 * table.dense_ns)
+    (free,) = pose_endings(table, TINY, budget_ns=budget_ns, lossless_last=False)
+    bounded = solve_confident(free.problem, table.parts, 0.9).solution
+    assert bounded.status is Status.BOUNDED
+    assert bounded.value < bounded.bound
+    pins = tuple(enumerate(bounded.tokens))
+    (pinned,) = pose_endings(table, TINY, budget_ns=budget_ns, lossless_last=False, pinned=pins)
+    only, solution, _ = solve_assured((pinned,), table, 0.9, solver=pareto)
+    assert (only, solution.status) == (pinned, Status.OPTIMAL)
+    _, solution, _ = solve_assured((pinned, free), table, 0.9, solver=pareto)
+    assert solution.status is Status.BOUNDED
+    assert solution.bound == bounded.bound
+
+
+def test_an_undecided_ending_leaves_the_other_its_answer() -> None:
+    """Its bound counts, though: it may hide a better schedule."""
+    two = np.array([[1, 2]])
+    problem = Problem(np.array([1, 2]), two, two * 1_000_000, two * 0, 1_000_000, 2_250_000)
+    errors = Uncertainty(
+        shared=np.zeros(2), independent=np.array([0.1, 0.1]), groups=np.arange(2)
+    )
+    table = LatencyTable(
+        counts=problem.counts,
+        segment_ns=problem.segment_ns,
+        cut_ns=problem.cut_ns,
+        fixed_ns=problem.fixed_ns,
+        relative_error=errors.total,
+        uncertainty=errors,
+        origin="made up",
+    )
+    cheap = replace(problem, segment_ns=two * 1000, value=two * 0)
+    undecided, decided = (Posed(each, TINY, lossless_last=False) for each in (problem, cheap))
+    with pytest.raises(UndecidedError) as caught:
+        solve_assured((undecided,), table, 0.95, solver=pareto)
+    _, solution, _ = solve_assured((undecided, decided), table, 0.95, solver=pareto)
+    assert solution.status is Status.BOUNDED
+    assert solution.bound == caught.value.bound > solution.value == 0
 
 
 def test_measured_only_uses_counts_that_were_timed() -> None:
