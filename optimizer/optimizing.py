@@ -13,9 +13,9 @@ from latmodel.profile import DeviceProfile
 from latmodel.table import LatencyTable
 from latmodel.workload import Workload
 from latmodel.workloads import find_workload
-from optimizer.assuring import dense_upper_ns, solve_assured
+from optimizer.assuring import solve_assured, stays_whole
 from optimizer.budget import Budget
-from optimizer.errors import BudgetError
+from optimizer.errors import BudgetError, ProblemError
 from optimizer.plan import Plan
 from optimizer.posing import pose_endings, problem_for, solve_better
 from optimizer.schedule import Schedule
@@ -25,8 +25,6 @@ from optimizer.solving import Solver
 
 if TYPE_CHECKING:
     from torch import nn
-
-    from optimizer.confidence import Confident
 
 __all__ = ["optimize", "problem_for", "provenance_of", "workload_of"]
 
@@ -60,9 +58,10 @@ def optimize(
     cut_blocks: tuple[int, ...] | None = None,
     pinned: tuple[tuple[int, int], ...] = (),
     largest_drop: int | None = None,
-    confidence: float | None = None,
     time_limit_s: float | None = None,
     lossless_last: bool | None = None,
+    confidence: float | None = None,
+    measured_only: bool = False,
     score: str = "pomt",
     dropped: str = "average",
     proportional: bool = False,
@@ -93,14 +92,15 @@ def optimize(
         cut_blocks: the only blocks that may drop tokens.
         pinned: pairs (block, count): exactly that count leaves that block.
         largest_drop: tokens that one block drops at most.
-        confidence: keep the budget with this probability under the profile's errors, such as
-            0.95; None for a budget on the latency expected.
         time_limit_s: seconds after which the solver settles for the best schedule found;
             the plan then says how far it may be from the optimum. None for no limit.
         lossless_last: let only the prefix leave the last block's attention, where the head
             reads nothing else: its logits are then equal to rounding. That cut counts as
             none and keeps all, and no constraint binds it. None: where it helps, and the
             unpruned model misses the budget; True: always; False: never.
+        confidence: the probability, under the profile's error model, with which the budget
+            is to be kept, such as 0.95; None holds the expected latency against it.
+        measured_only: use no counts but those that were timed on the device.
         score: what is to choose the tokens that stay; recorded in the plan.
         dropped: what is to happen to the others; recorded in the plan.
         proportional: whether later attention is to count a token as often as the patches
@@ -115,8 +115,11 @@ def optimize(
 
     Raises:
         BudgetError: not exactly one of `budget_ms` and `budget`, or it is not positive.
-        ProblemError: a constraint is out of range, or `lossless_last` is True and the head
-            reads more than prefix tokens.
+        ProblemError: a constraint or `confidence` is out of range, `lossless_last` is True
+            and the head reads more than prefix tokens, or `measured_only` is True and no
+            count was timed.
+        UndecidedError: no schedule was found that keeps the budget with that confidence,
+            nor a proof that there is none.
         LatmodelError: the model or the profile is unknown, unreadable or does not fit.
 
     >>> plan = optimize("deit_small_patch16_224", budget_ms=1000, profile="jetson")
@@ -129,6 +132,7 @@ def optimize(
     device = profile if isinstance(profile, DeviceProfile) else read_profile(profile)
     workload = workload_of(model, batch, device.default_dtype if dtype is None else dtype)
     table = device.table(workload, mode=mode)
+    table = _timed(table, device, workload) if measured_only else table
     budget_ns = chosen.within(table.dense_ns)
     posed = pose_endings(
         table,
@@ -146,19 +150,19 @@ def optimize(
         largest_drop=largest_drop,
     )
     # A model that meets the budget as it is stays as it is, to the last bit.
-    dense_ns = table.dense_ns
-    if confidence is not None:
-        dense_ns = dense_upper_ns(posed[-1], table, confidence)
-    untouched = lossless_last is None and dense_ns <= budget_ns
-    asked = posed[-1:] if untouched else posed
-    assured: Confident | None = None
+    fits = (
+        table.dense_ns <= budget_ns
+        if confidence is None
+        else stays_whole(posed[-1], table, confidence)
+    )
+    asked = posed[-1:] if lossless_last is None and fits else posed
+    assurance = None
     if confidence is None:
         ending, solution = solve_better(asked, solver=solver, time_limit_s=time_limit_s)
     else:
-        ending, assured = solve_assured(
-            asked, table, confidence=confidence, solver=solver, time_limit_s=time_limit_s
+        ending, solution, assurance = solve_assured(
+            asked, table, confidence, solver=solver, time_limit_s=time_limit_s
         )
-        solution = assured.solution
     _, fastest = solve_better(posed, solver=pareto, budget_ns=0)
     schedule = ending.schedule_of(solution)
     return Plan(
@@ -170,14 +174,12 @@ def optimize(
         score=score,
         dropped=dropped,
         proportional=proportional,
-        confidence=confidence,
-        upper_ns=assured.upper_ns if assured else None,
-        lost=assured.lost if assured else 0,
         budget_ns=budget_ns,
         dense_ns=table.dense_ns,
         predicted_ns=solution.latency_ns,
         fastest_ns=fastest.latency_ns,
         relative_error=table.relative_error_of(schedule.tokens),
+        assurance=assurance,
         profile=device.name,
         device=device.device,
         provenance=provenance_of(device, table),
@@ -190,6 +192,17 @@ def optimize(
         ),
         versions=_versions(),
     )
+
+
+def _timed(table: LatencyTable, device: DeviceProfile, workload: Workload) -> LatencyTable:
+    """The table of the counts that were timed."""
+    if table.timed is None:
+        raise ProblemError(
+            f"measured_only is True: of {workload.model} profile {device.name!r} has no "
+            "measured curve, so no count was timed; leave it out, or measure: latmodel probe "
+            f"--model {workload.model} --out FILE"
+        )
+    return table.only(table.counts[table.timed])
 
 
 def workload_of(model: nn.Module | str | Workload, batch: int, dtype: str) -> Workload:
@@ -231,21 +244,20 @@ def _warnings(solution: Solution, schedule: Schedule) -> tuple[str, ...]:
 
 
 def _gap(solution: Solution) -> tuple[str, ...]:
-    gap = solution.bound - solution.value
-    if solution.status is Status.BOUNDED:
-        bounded = (
-            f"the schedule keeps {solution.value} tokens over all blocks; with this confidence "
-            f"no other keeps more than {gap} more: bounded, not proved optimal, since the "
-            "errors of single counts do not add up"
+    kept, gap = solution.value, solution.bound - solution.value
+    if solution.status is Status.TIME_LIMIT:
+        said = (
+            f"the time limit stopped the solver: it keeps {kept} tokens over all blocks, and "
+            f"no schedule within the budget keeps over {gap} more; try a longer --time-limit"
         )
-        return (bounded,)
-    if solution.status is not Status.TIME_LIMIT:
-        return ()
-    said = (
-        f"the time limit stopped the solver: it keeps {solution.value} tokens over all blocks, "
-        f"and no schedule within the budget keeps over {gap} more; try a longer --time-limit"
-    )
-    return (said,)
+        return (said,)
+    if solution.status is Status.BOUNDED:
+        said = (
+            f"the schedule keeps {kept} tokens over all blocks; none that is as sure to keep "
+            f"the budget keeps over {gap} more"
+        )
+        return (said,)
+    return ()
 
 
 def _versions() -> tuple[tuple[str, str], ...]:
