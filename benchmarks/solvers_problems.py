@@ -210,7 +210,8 @@ def _damages(rng: np.random.Generator, depth: int, counts: Ints) -> Ints:
     weight = np.exp(rng.uniform(0, np.log(10), (depth, 1)))
     damage = 1e8 * weight * dropped ** rng.uniform(1, 4, (depth, 1))
     after = np.vstack([damage[1:], np.zeros((1, len(counts)))])
-    return np.rint(after - damage).astype(np.int64)
+    value: Ints = np.rint(after - damage).astype(np.int64)
+    return value
 
 
 def _staircase(model: str, seed: int, first: int, share: float, most: float) -> Problem:

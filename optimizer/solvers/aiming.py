@@ -15,7 +15,7 @@ from optimizer.solvers.stepping import Steps, steps_of
 __all__ = ["Search"]
 
 
-_MORE, _MANY_MORE = 4, 16
+_MORE, _MANY_MORE = 4, 64
 """So many times as many parts are kept where they were too few: where that helped to find a
 better schedule, and where it did not, as then there may be none."""
 
@@ -93,8 +93,9 @@ class Search:
             if whole:
                 self._widen(fine)
                 continue
-            self._narrow()
-            if not fine:
+            better = self.widest < self.gap
+            self._narrow((_MORE if better else _MANY_MORE) if fine else 1 if better else _MORE)
+            if not fine and not better:
                 bounds, fine = self._bounds(fine=True), True
 
     def _sketch(self, bounds: Bounds, clock: Clock) -> Schedules | None:
@@ -131,11 +132,11 @@ class Search:
     def _bounds(self, *, fine: bool = False) -> Bounds:
         return bounds_for(self.problem, self.relaxation, fine=fine)
 
-    def _narrow(self) -> None:
+    def _narrow(self, more: int) -> None:
         """Take a smaller gap, or where there is hardly one left, more width."""
         self._crowded = self.gap
         if self.widest <= self._crowded:  # a schedule was found
-            self.width *= _MORE if self.widest < self._crowded else _MANY_MORE
+            self.width *= more
             self.gap = self.widest
         elif self._crowded - self.failed > 1 + max(self.failed, 0) // 4:
             self.gap = self.failed + (self._crowded - self.failed) // 2

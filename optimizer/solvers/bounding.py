@@ -151,7 +151,9 @@ def bounds_for(problem: Problem, relaxation: Relaxation, *, fine: bool = False) 
     steps = _FINE if fine and states * len(_FINE) <= _LARGEST else _COARSE
     others = {min(best * step // 100, dearest) for step in steps} - {best}
     rows = [(relaxation.scale, best), (0, 1)]
-    rows += [(relaxation.scale, price) for price in sorted(others)]
+    # The nearest first: they leave the fewest for the rest to look at.
+    nearest = sorted(others, key=lambda price: max(price / best, best / max(price, 1)))
+    rows += [(relaxation.scale, price) for price in nearest]
     scale, price = (np.array(column) for column in zip(*rows, strict=True))
     starts, ends = starts_at(problem, scale, price), ends_at(problem, scale, price)
     return Bounds(scale, price, relaxation.room_ns, starts, ends)

@@ -46,7 +46,7 @@ def problems(draw: st.DrawFn, *, depths: int = 4, options: int = 5) -> Problem:
         least_count=draw(_mostly(1, st.integers(1, counts[-1]))),
         multiple_of=draw(_mostly(1, st.integers(2, 3))),
         cut_blocks=draw(_mostly(None, _ascending(range(depth)))),
-        largest_drop=draw(_mostly(None, st.integers(1, 16))),
+        largest_drop=draw(_often(None, st.integers(1, 16))),
     )
     latest = draw(_mostly(None, st.integers(0, depth)))
     if latest is not None and latest >= problem.earliest_cut:
@@ -64,13 +64,19 @@ def _mostly(usual: _T, others: st.SearchStrategy[_T]) -> st.SearchStrategy[_T]:
     )
 
 
-def _ascending(choices: range) -> st.SearchStrategy[tuple[int, ...]]:
-    return st.sets(st.sampled_from(choices)).map(lambda chosen: tuple(sorted(chosen)))
+def _often(usual: _T, others: st.SearchStrategy[_T]) -> st.SearchStrategy[_T]:
+    """A constraint in one case of two, for those that leave many schedules."""
+    return st.booleans().flatmap(lambda plain: st.just(usual) if plain else others)
+
+
+def _ascending(choices: range, *, least: int = 0) -> st.SearchStrategy[tuple[int, ...]]:
+    chosen = st.sets(st.sampled_from(choices), min_size=least)
+    return chosen.map(lambda some: tuple(sorted(some)))
 
 
 def _pinned(draw: st.DrawFn, problem: Problem) -> Problem:
     """Pins that a schedule of the problem obeys, so that they contradict nothing."""
-    blocks = draw(_mostly((), _ascending(range(problem.depth))))
+    blocks = draw(_often((), _ascending(range(problem.depth), least=1)))
     if not blocks:
         return problem
     tokens = draw(st.sampled_from(list(every_schedule(problem))))

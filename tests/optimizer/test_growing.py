@@ -1,0 +1,201 @@
+from __future__ import annotations
+
+from itertools import count
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from optimizer.problem import Problem
+from optimizer.solution import Solution, Status
+from optimizer.solvers.bounding import bounds_for
+from optimizer.solvers.clock import Clock
+from optimizer.solvers.exhaustive import every_schedule, exhaustive
+from optimizer.solvers.growing import Side, ends_from, starts_from
+from optimizer.solvers.labels import Labels
+from optimizer.solvers.meeting import Schedules, meet
+from optimizer.solvers.pareto import pareto
+from optimizer.solvers.pricing import best_above, best_below, ends_at, layers_of, starts_at
+from optimizer.solvers.relaxing import Relaxation, relax
+from optimizer.solvers.stepping import steps_of
+from optimizer.solvers.thinning import cuttable
+from tests.optimizer.strategies import problems
+from tests.optimizer.test_solvers import staircase
+
+
+def sides(problem: Problem, relaxation: Relaxation, aim: int, block: int) -> tuple[Side, Side]:
+    """All starts up to a block and all ends from it that may come to a value."""
+    steps, bounds = steps_of(problem), bounds_for(problem, relaxation)
+    starts = starts_from(problem, steps, bounds, aim, None)
+    ends = ends_from(problem, steps, bounds, aim, None)
+    for _ in range(block):
+        starts.grow(Clock(None))
+    for _ in range(problem.depth - block):
+        ends.grow(Clock(None))
+    return starts, ends
+
+
+def pairs(found: Schedules) -> list[tuple[int, int, tuple[int, ...]]]:
+    tokens = [tuple(row) for row in found.tokens.tolist()]
+    return list(zip(found.latency_ns.tolist(), found.value.tolist(), tokens, strict=True))
+
+
+def unbeaten_schedules(problem: Problem, aim: int) -> list[tuple[int, int, tuple[int, ...]]]:
+    """By trying all: within the budget, worth the aim; ties to the later cut."""
+    found, value = [], aim - 1
+    whole = [
+        (problem.latency_ns(each) - problem.fixed_ns, -problem.value_of(each), each)
+        for each in every_schedule(problem)
+    ]
+    for latency, negative, each in sorted(whole, key=lambda s: (*s[:2], [-n for n in s[2]])):
+        if latency + problem.fixed_ns <= problem.budget_ns and -negative > value:
+            value = -negative
+            found.append((latency, value, each))
+    return found
+
+
+@settings(max_examples=300, deadline=None)
+@given(problem=problems(), block=st.integers(0, 4), below=st.integers(0, 9))
+def test_starts_and_ends_meet_at_any_block(problem: Problem, block: int, below: int) -> None:
+    """Wherever they meet they make the same schedules: all of some value, ties included."""
+    problem = problem.allowed_only()
+    relaxation = relax(problem)
+    if not isinstance(relaxation, Relaxation):
+        return
+    aim = relaxation.upper - below
+    starts, ends = sides(problem, relaxation, aim, min(block, problem.depth))
+    assert starts.whole
+    assert ends.whole
+    truth = unbeaten_schedules(problem, aim)
+    assert pairs(meet(starts, ends, every=True)) == truth
+    assert pairs(meet(starts, ends, every=False)) == truth[-1:]
+
+
+@settings(max_examples=200, deadline=None)
+@given(problem=problems(), scale=st.integers(0, 3), price=st.integers(0, 3))
+def test_the_best_start_and_end_of_a_state_are_the_best_schedule_through_it(
+    problem: Problem, scale: int, price: int
+) -> None:
+    """At any price, for every state before every block, against trying all schedules."""
+    problem = problem.allowed_only()
+    given_, (layers, step) = (np.array([scale]), np.array([price])), layers_of(problem)
+    through = starts_at(problem, *given_)[:, 0] + ends_at(problem, *given_)[:, 0]
+    best: dict[tuple[int, int, int], int] = {}
+    for tokens in every_schedule(problem):
+        worth = scale * problem.value_of(tokens) - price * (
+            problem.latency_ns(tokens) - problem.fixed_ns
+        )
+        layer, before = layers - 1, problem.full
+        for i, left in enumerate((*tokens, tokens[-1])):
+            state = (i, layer, int(np.searchsorted(problem.counts, before)))
+            best[state] = max(best.get(state, worth), worth)
+            layer, before = layer - step * (left != before), left
+    for state in np.ndindex(through.shape):
+        found = int(through[state])
+        assert best.get(state) == found if found > -(1 << 61) else state not in best
+
+
+@given(rows=st.lists(st.integers(-9, 9), min_size=1, max_size=12), data=st.data())
+def test_best_below_looks_where_best_above_looks_from(
+    rows: list[int], data: st.DataObject
+) -> None:
+    width = len(rows)
+    reach = [data.draw(st.integers(k, width - 1)) for k in range(width)]
+    highest = np.maximum.accumulate(reach)
+    above, below = best_above(np.array(rows), highest), best_below(np.array(rows), highest)
+    for k in range(width):
+        over = [rows[m] for m in range(k + 1, width) if m <= highest[k]]
+        under = [rows[m] for m in range(k) if k <= highest[m]]
+        assert not over or above[k] == max(over)
+        assert not under or below[k] == max(under)
+
+
+def parts(seed: int, size: int, columns: int) -> Labels:
+    """Parts with one layer, in the order that `unbeaten` leaves them."""
+    rng = np.random.default_rng(seed)
+    column = np.sort(rng.integers(0, columns, size))
+    latency, value = rng.integers(0, 30, (2, size))
+    order = np.lexsort((value, latency, column))
+    nothing = np.zeros(size, dtype=np.int64)
+    return Labels(column, latency[order], value[order], column, nothing, np.arange(size))
+
+
+@pytest.mark.parametrize("back", [False, True])
+@pytest.mark.parametrize("seed", range(40))
+def test_what_is_thinned_is_beaten_whatever_the_cut(seed: int, back: bool) -> None:
+    """A faster one worth as much, that can be cut as far; and every such pair is found."""
+    labels = parts(seed, 70 + seed, 1 + seed % 11)
+
+    def further(one: int, other: int) -> bool:
+        a, b = labels.column[one], labels.column[other]
+        return bool(a < b if back else a > b)
+
+    def beaten(place: int) -> bool:
+        return any(
+            further(other, place)
+            and labels.latency_ns[other] < labels.latency_ns[place]
+            and labels.value[other] >= labels.value[place]
+            for other in range(len(labels))
+        )
+
+    truth = [place for place in range(len(labels)) if not beaten(place)]
+    assert sorted(cuttable(labels, back=back).rank.tolist()) == truth
+
+
+@pytest.mark.parametrize("share", [0.5, 0.6, 0.7, 0.8])
+def test_a_narrow_side_keeps_few_and_says_so(share: float) -> None:
+    """What a width leaves is within it, feasible, worth the aim, and not called whole."""
+    problem = staircase(12, 197, 4, share=share, earliest=0).allowed_only()
+    relaxation = relax(problem)
+    assert isinstance(relaxation, Relaxation)
+    aim = relaxation.incumbent.value
+    steps, bounds = steps_of(problem), bounds_for(problem, relaxation)
+    starts = starts_from(problem, steps, bounds, aim, 20)
+    for _ in range(problem.depth):
+        starts.grow(Clock(None))
+        assert len(starts.labels) <= 20
+    assert not starts.whole
+    found = meet(starts, ends_from(problem, steps, bounds, aim, 20), every=True)
+    assert len(found)
+    for latency, value, tokens in pairs(found):
+        assert problem.latency_ns(tokens) == latency + problem.fixed_ns <= problem.budget_ns
+        assert problem.value_of(tokens) == value >= aim
+
+
+def stopped_after(problem: Problem, looks: int, monkeypatch: pytest.MonkeyPatch) -> Solution:
+    """A search whose clock stops it at its so many-th look."""
+    look = count()
+    monkeypatch.setattr("optimizer.solvers.clock.time.monotonic", lambda: float(next(look)))
+    return pareto(problem, time_limit_s=looks)
+
+
+def test_a_search_that_is_stopped_gives_what_it_had_sketched(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The longer it runs the better both ends are, and the optimum is between them."""
+    problem = staircase(12, 197, 4, share=0.6, earliest=0)
+    best, gaps = pareto(problem), []
+    for looks in (1, 30, 60):
+        stopped = stopped_after(problem, looks, monkeypatch)
+        assert stopped.status is Status.TIME_LIMIT
+        assert stopped.value <= best.value <= stopped.bound
+        gaps.append((best.value - stopped.value, stopped.bound - best.value))
+    assert gaps == sorted(gaps, reverse=True)
+    assert gaps[-1][0] < gaps[0][0] / 10
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_values_of_any_sign_at_a_size_to_try_all(seed: int) -> None:
+    """Damages by block, which rise and fall and are mostly below zero."""
+    rng = np.random.default_rng(seed)
+    counts, shape = np.arange(1, 15), (4, 14)
+    damage = np.cumsum(rng.integers(0, 10**9, shape), axis=1)[:, ::-1]
+    damage = damage * rng.integers(1, 10, (4, 1))
+    value = np.vstack([damage[1:], np.zeros((1, 14), dtype=np.int64)]) - damage
+    segments = rng.integers(1, 100, shape) + 10 * counts
+    problem = Problem(
+        *(counts, value, segments, rng.integers(0, 30, shape), 5),
+        int(segments[:, -1].sum() * rng.uniform(0.5, 0.9)),
+    )
+    assert pareto(problem) == exhaustive(problem)
