@@ -14,10 +14,9 @@ from optimizer.solvers.stepping import Steps, steps_of
 
 __all__ = ["Search"]
 
-
 _MORE, _MANY_MORE = 4, 64
-"""So many times as many parts are kept where they were too few: where that helped to find a
-better schedule, and where it did not, as then there may be none."""
+"""So many times as many parts are kept where they were too few: the second where bounds are
+fine and no better schedule was found, as then there may be none."""
 
 _SKETCHES = ((16, 100), (4, 50), (1, 50))
 """Sketches aim at such a part of the widest gap, and keep so many parts before one block."""
@@ -111,6 +110,7 @@ class Search:
                 return None
             if whole:
                 self.failed = gap
+                self.gap = min(2 * gap + 1, self.widest)
         return None
 
     def _keep(self, found: Schedules) -> None:
@@ -135,7 +135,7 @@ class Search:
     def _narrow(self, more: int) -> None:
         """Take a smaller gap, or where there is hardly one left, more width."""
         self._crowded = self.gap
-        if self.widest <= self._crowded:  # a schedule was found
+        if self.widest <= self._crowded:  # a schedule was found, here or before
             self.width *= more
             self.gap = self.widest
         elif self._crowded - self.failed > 1 + max(self.failed, 0) // 4:

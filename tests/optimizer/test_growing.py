@@ -80,7 +80,8 @@ def test_the_best_start_and_end_of_a_state_are_the_best_schedule_through_it(
     """At any price, for every state before every block, against trying all schedules."""
     problem = problem.allowed_only()
     given_, (layers, step) = (np.array([scale]), np.array([price])), layers_of(problem)
-    through = starts_at(problem, *given_)[:, 0] + ends_at(problem, *given_)[:, 0]
+    # Python's integers: what does not exist on either side would overflow.
+    through = starts_at(problem, *given_)[:, 0].astype(object) + ends_at(problem, *given_)[:, 0]
     best: dict[tuple[int, int, int], int] = {}
     for tokens in every_schedule(problem):
         worth = scale * problem.value_of(tokens) - price * (
