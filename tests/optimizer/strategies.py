@@ -42,7 +42,7 @@ def problems(draw: st.DrawFn, *, depths: int = 4, options: int = 5) -> Problem:
             0, fixed + draw(st.sampled_from(range(-3, int(segments.max(axis=1).sum()) + 9)))
         ),
         earliest_cut=draw(_mostly(0, st.integers(0, depth))),
-        max_cuts=draw(_mostly(None, st.integers(0, depth))),
+        max_cuts=draw(_often(None, st.sampled_from(range(depth + 1)))),
         least_count=draw(_mostly(1, st.integers(1, counts[-1]))),
         multiple_of=draw(_mostly(1, st.integers(2, 3))),
         cut_blocks=draw(_mostly(None, _ascending(range(depth)))),

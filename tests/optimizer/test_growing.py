@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from optimizer.problem import Problem
 from optimizer.solution import Solution, Status
+from optimizer.solvers.aiming import Search
 from optimizer.solvers.bounding import bounds_for
-from optimizer.solvers.clock import Clock
+from optimizer.solvers.clock import Clock, OutOfTime
 from optimizer.solvers.exhaustive import every_schedule, exhaustive
 from optimizer.solvers.growing import Side, ends_from, starts_from
 from optimizer.solvers.labels import Labels
@@ -56,9 +57,22 @@ def unbeaten_schedules(problem: Problem, aim: int) -> list[tuple[int, int, tuple
 
 
 @settings(max_examples=300, deadline=None)
-@given(problem=problems(), block=st.integers(0, 4), below=st.integers(0, 9))
-def test_starts_and_ends_meet_at_any_block(problem: Problem, block: int, below: int) -> None:
-    """Wherever they meet they make the same schedules: all of some value, ties included."""
+@given(problem=problems(), block=st.integers(0, 4), below=st.integers(0, 9), many=st.booleans())
+def test_starts_and_ends_meet_at_any_block(
+    problem: Problem, block: int, below: int, many: bool
+) -> None:
+    """Wherever they meet they make the same schedules: all of some value, ties included.
+
+    Many parts are thinned, and compared at one price after another, as few are not.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        if many:
+            patch.setattr("optimizer.solvers.thinning._FEW", 0)
+            patch.setattr("optimizer.solvers.bounding._FEW", 0)
+        meets_as_all_do(problem, block, below)
+
+
+def meets_as_all_do(problem: Problem, block: int, below: int) -> None:
     problem = problem.allowed_only()
     relaxation = relax(problem)
     if not isinstance(relaxation, Relaxation):
@@ -70,6 +84,19 @@ def test_starts_and_ends_meet_at_any_block(problem: Problem, block: int, below: 
     truth = unbeaten_schedules(problem, aim)
     assert pairs(meet(starts, ends, every=True)) == truth
     assert pairs(meet(starts, ends, every=False)) == truth[-1:]
+
+
+@pytest.mark.parametrize("block", range(5))
+def test_ties_fall_to_the_later_cut_wherever_starts_and_ends_meet(block: int) -> None:
+    """Four blocks whose latency is their tokens: of equal sums the greatest counts first."""
+    counts = np.arange(1, 7)
+    table = np.tile(counts, (4, 1))
+    for budget in range(4, 25):
+        problem = Problem(counts, table, table, 0 * table, 0, budget)
+        relaxation = relax(problem)
+        assert isinstance(relaxation, Relaxation)
+        found = meet(*sides(problem, relaxation, budget, block), every=False)
+        assert pairs(found) == unbeaten_schedules(problem, budget)
 
 
 @settings(max_examples=200, deadline=None)
@@ -164,6 +191,19 @@ def test_a_narrow_side_keeps_few_and_says_so(share: float) -> None:
         assert problem.value_of(tokens) == value >= aim
 
 
+def test_a_side_that_looks_at_few_pairs_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    problem = staircase(12, 197, 4, share=0.6, earliest=0).allowed_only()
+    relaxation = relax(problem)
+    assert isinstance(relaxation, Relaxation)
+    steps, bounds = steps_of(problem), bounds_for(problem, relaxation)
+    for most in (15, 0):
+        monkeypatch.setattr("optimizer.solvers.growing._PER_LABEL", most)
+        aim = relaxation.incumbent.value
+        starts = starts_from(problem, steps, bounds, aim, 1000)
+        starts.grow(Clock(None))
+        assert starts.whole is (most > 0)
+
+
 def stopped_after(problem: Problem, looks: int, monkeypatch: pytest.MonkeyPatch) -> Solution:
     """A search whose clock stops it at its so many-th look."""
     look = count()
@@ -171,7 +211,23 @@ def stopped_after(problem: Problem, looks: int, monkeypatch: pytest.MonkeyPatch)
     return pareto(problem, time_limit_s=looks)
 
 
-def test_a_search_that_is_stopped_gives_what_it_had_sketched(
+def test_a_crowded_aim_still_betters_the_schedule_in_hand(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Without a sketch too: what few parts make is kept, whenever the search is stopped."""
+    problem = staircase(12, 197, 4, share=0.6, earliest=0).allowed_only()
+    relaxation = relax(problem)
+    assert isinstance(relaxation, Relaxation)
+    look = count()
+    monkeypatch.setattr("optimizer.solvers.clock.time.monotonic", lambda: float(next(look)))
+    search = Search(problem, relaxation, gap=1 << 40, width=60, every=True)
+    with pytest.raises(OutOfTime):
+        search.run(Clock.of(35))
+    assert relaxation.incumbent.value < search.value == problem.value_of(search.tokens)
+    assert problem.latency_ns(search.tokens) <= problem.budget_ns
+
+
+def test_a_search_that_is_stopped_gives_the_best_it_had(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The longer it runs the better both ends are, and the optimum is between them."""
