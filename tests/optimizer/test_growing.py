@@ -256,3 +256,20 @@ def test_values_of_any_sign_at_a_size_to_try_all(seed: int) -> None:
         int(segments[:, -1].sum() * rng.uniform(0.5, 0.9)),
     )
     assert pareto(problem) == exhaustive(problem)
+
+
+def test_parts_are_thinned_only_where_a_cut_may_drop_any_number(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """With a largest drop more tokens are not better: the next cut goes less far down."""
+    monkeypatch.setattr("optimizer.solvers.thinning._FEW", 0)
+    rng = np.random.default_rng(0)
+    for _ in range(150):
+        counts, shape = np.arange(1, 7), (4, 6)
+        segments = rng.integers(1, 20, shape)
+        problem = Problem(
+            *(counts, rng.integers(0, 20, shape), segments, rng.integers(0, 3, shape), 0),
+            int(segments.mean(axis=1).sum()),
+            largest_drop=int(rng.integers(1, 4)),
+        )
+        assert pareto(problem) == exhaustive(problem)
