@@ -18,8 +18,11 @@ _MORE, _MANY_MORE = 4, 64
 """So many times as many parts are kept where they were too few: the second where bounds are
 fine and no better schedule was found, as then there may be none."""
 
-_SKETCHES = ((16, 100), (4, 50), (1, 50))
-"""Sketches aim at such a part of the widest gap, and keep so many parts before one block."""
+_SKETCH = 50
+"""Parts that a sketch keeps before one block."""
+
+_PARTS = (4, 1)
+"""Sketches aim at such a part of the widest gap."""
 
 
 @dataclass(slots=True)
@@ -78,40 +81,33 @@ class Search:
         Raises:
             OutOfTime: the clock stopped the search.
         """
-        bounds, fine = self._bounds(), False
-        if not self.every:
-            first = self._sketch(bounds, clock)
-            if first is not None:
-                return first
+        bounds, fine, sketched = self._bounds(), False, self.every
         while True:
             clock.look()
             found, whole = self._attempt(bounds, self.gap, self.width, clock)
             if whole and len(found):
                 return found
             self._keep(found)
-            if whole:
+            if whole and (sketched or 8 * self.gap < self.widest):
                 self._widen(fine)
-                continue
-            better = self.widest < self.gap
-            self._narrow((_MORE if better else _MANY_MORE) if fine else 1 if better else _MORE)
-            if not fine and not better:
-                bounds, fine = self._bounds(fine=True), True
+            elif not (len(found) or sketched):
+                self.failed, sketched = self.gap if whole else self.failed, True
+                self._sketch(bounds, clock)
+            else:
+                better = self.widest < self.gap
+                more = (_MORE if better else _MANY_MORE) if fine else 1 if better else _MORE
+                self._narrow(more)
+                if not fine and not better:
+                    bounds, fine = self._bounds(fine=True), True
 
-    def _sketch(self, bounds: Bounds, clock: Clock) -> Schedules | None:
+    def _sketch(self, bounds: Bounds, clock: Clock) -> None:
         """Look for a good schedule quickly; where there is one, aim at nothing worse."""
-        for part, width in _SKETCHES:
-            gap = self.widest // part
-            found, whole = self._attempt(bounds, gap, width, clock)
-            if whole and len(found):
-                return found
+        for part in _PARTS:
+            found, _ = self._attempt(bounds, self.widest // part, _SKETCH, clock)
             self._keep(found)
             if len(found):
                 self.gap = self.widest
-                return None
-            if whole:
-                self.failed = gap
-                self.gap = min(2 * gap + 1, self.widest)
-        return None
+                return
 
     def _keep(self, found: Schedules) -> None:
         if len(found):

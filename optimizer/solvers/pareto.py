@@ -21,7 +21,7 @@ from optimizer.solvers.relaxing import Relaxation, relax
 
 __all__ = ["pareto"]
 
-_WIDTH = 800
+_WIDTH = 600
 """Parts of schedules that are kept before one block at first, and more for large problems."""
 
 

@@ -16,7 +16,7 @@ from optimizer.solvers.labels import Labels, packed
 
 __all__ = ["cuttable"]
 
-_FEW = 64
+_FEW = 500
 """So few parts are spread as fast as they are thinned."""
 
 
