@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from optimizer.fidelity.valuing import UNIT
+from optimizer.fidelity.valuing import UNIT, predicted_damage
 from optimizer.solution import Status
 from optimizer.yielding import STARVED, starved_below
 
@@ -76,24 +76,19 @@ def unmeasured(schedule: Schedule, damage: DamageTable) -> tuple[str, ...]:
 
 def gap_of(answer: Answer, damage: DamageTable | None) -> tuple[str, ...]:
     """How far a schedule may be from the best, where that was not proved."""
-    solution = answer.solution
-    gap = solution.bound - solution.value
+    kept, gap = answer.solution.value, answer.solution.gap
     if damage is None:
-        kept, more = f"keeps {solution.value} tokens over all blocks", f"keeps over {gap} more"
-        most = f"keeps more than {gap} more"
+        has, more = f"keeps {kept} tokens over all blocks", f"keeps over {gap} more"
     else:
-        kept = f"is predicted to cost {-solution.value * UNIT:.4g} ({damage.divergence})"
-        more = most = f"costs less by over {gap * UNIT:.4g}"
-    if solution.status is Status.BOUNDED:
-        bounded = (
-            f"the schedule {kept}; with this confidence no other {most}: bounded, not proved "
-            "optimal, since the errors of single counts do not add up"
+        cost = predicted_damage(damage, answer.schedule.tokens)
+        has = f"is predicted to cost {cost:.4g} of fidelity ({damage.divergence})"
+        more = f"costs less by over {gap * UNIT:.4g}"
+    if answer.solution.status is Status.TIME_LIMIT:
+        said = (
+            f"the time limit stopped the solver: it {has}, and no schedule within the budget "
+            f"{more}; try a longer --time-limit"
         )
-        return (bounded,)
-    if solution.status is not Status.TIME_LIMIT:
-        return ()
-    said = (
-        f"the time limit stopped the solver: it {kept}, and no schedule within the budget "
-        f"{more}; try a longer --time-limit"
-    )
-    return (said,)
+        return (said,)
+    if answer.solution.status is Status.BOUNDED:
+        return (f"the schedule {has}; none that is as sure to keep the budget {more}",)
+    return ()

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from optimizer.checking import broken_by
-from optimizer.errors import SolverError
+from optimizer.errors import UndecidedError
 from optimizer.runs import bound_by_runs
 from optimizer.solution import Solution, Status
 from optimizer.solvers.pareto import pareto
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from latmodel.uncertainty import Uncertainty
     from optimizer.problem import Problem
 
-__all__ = ["Confident", "solve_confident"]
+__all__ = ["Confident", "fastest_ns", "solve_confident"]
 
 _HALVINGS = 6
 """Of the part of independent errors that is taken as shared: to a 64th."""
@@ -151,13 +151,13 @@ def solve_confident(
         problem: what is maximised and what is allowed; its latencies are those expected.
         errors: of the problem's counts.
         confidence: the probability, from 0.5, below 1.
-        solver: any function in `optimizer.solvers`.
+        solver: any exact function in `optimizer.solvers`.
         time_limit_s: stop after about so many seconds; each of some ten solves stops by
             then too. None never stops.
 
     Raises:
         ProblemError: `confidence` or `time_limit_s` is out of range.
-        SolverError: no schedule was found, nor that there is none: the budget is within a
+        UndecidedError: no schedule was found, nor that there is none: the budget is within a
             hair of what can be met.
 
     >>> import numpy as np
@@ -182,9 +182,27 @@ def solve_confident(
         if not search.done or not search.found.within:
             step(search)
     if not search.found.within:
-        raise SolverError(_undecided(search.found, problem.budget_ns, confidence))
+        said = _undecided(search.found, problem.budget_ns, confidence)
+        raise UndecidedError(said, bound=search.bound)
     limit = Status.TIME_LIMIT if search.late else Status.BOUNDED
     return search.answer(Status.OPTIMAL if search.proved else limit, plain)
+
+
+def fastest_ns(problem: Problem, errors: Uncertainty, confidence: float) -> int:
+    """A budget that some schedule keeps with that probability: the least that is known.
+
+    Args:
+        problem: as in `solve_confident`, its budget left aside.
+        errors: likewise.
+        confidence: likewise.
+
+    Raises:
+        ProblemError: `confidence` is out of range.
+    """
+    search = _Search(problem.with_budget(0), Tail.of(errors, confidence), pareto, None)
+    for part in _FASTEST:
+        search.ask(part, fastest=True)
+    return search.found.upper_ns
 
 
 def _halve(search: _Search) -> None:

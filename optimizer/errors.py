@@ -14,6 +14,7 @@ __all__ = [
     "ProblemError",
     "ScheduleError",
     "SolverError",
+    "UndecidedError",
     "UnsupportedModelError",
     "VerificationError",
     "WeightsError",
@@ -43,6 +44,18 @@ class InfeasibleError(OptimizerError, ValueError):
 
 class SolverError(OptimizerError, RuntimeError):
     """A solver ended without an answer, or with one that does not check."""
+
+
+class UndecidedError(SolverError):
+    """No schedule within a budget was found, nor a proof that there is none.
+
+    Attributes:
+        bound: such a schedule would be worth no more.
+    """
+
+    def __init__(self, message: str, *, bound: int = 0) -> None:
+        super().__init__(message)
+        self.bound = bound
 
 
 class UnsupportedModelError(OptimizerError, TypeError):

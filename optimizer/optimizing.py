@@ -13,9 +13,14 @@ from latmodel.workload import Workload
 from latmodel.workloads import find_workload
 from optimizer.advising import UNTIMED, gap_of, starving, unmeasured, yielded
 from optimizer.budget import Budget
-from optimizer.errors import BudgetError
+from optimizer.errors import BudgetError, ProblemError
 from optimizer.fidelity.claim import Claim
-from optimizer.fidelity.valuing import predicted_damage, value_of_damage, whole_damage
+from optimizer.fidelity.valuing import (
+    not_negative,
+    predicted_damage,
+    value_of_damage,
+    whole_damage,
+)
 from optimizer.plan import Plan
 from optimizer.posing import problem_for, solve_better
 from optimizer.question import Question
@@ -50,9 +55,10 @@ def optimize(
     cut_blocks: tuple[int, ...] | None = None,
     pinned: tuple[tuple[int, int], ...] = (),
     largest_drop: int | None = None,
-    confidence: float | None = None,
     time_limit_s: float | None = None,
     lossless_last: bool | None = None,
+    confidence: float | None = None,
+    measured_only: bool = False,
     score: str = "pomt",
     dropped: str = "average",
     proportional: bool = False,
@@ -86,14 +92,15 @@ def optimize(
         cut_blocks: the only blocks that may drop tokens.
         pinned: pairs (block, count): exactly that count leaves that block.
         largest_drop: tokens that one block drops at most.
-        confidence: keep the budget with this probability under the profile's errors, such as
-            0.95; None for a budget on the latency expected.
         time_limit_s: seconds after which the solver settles for the best schedule found;
             the plan then says how far it may be from the optimum. None for no limit.
         lossless_last: let only the prefix leave the last block's attention, where the head
             reads nothing else: its logits are then equal to rounding. That cut counts as
             none and keeps all, and no constraint binds it. None: where it helps, and the
             unpruned model misses the budget; True: always; False: never.
+        confidence: the probability, under the profile's error model, with which the budget
+            is to be kept, such as 0.95; None holds the expected latency against it.
+        measured_only: use no counts but those that were timed on the device.
         score: what is to choose the tokens that stay; recorded in the plan.
         dropped: what is to happen to the others; recorded in the plan.
         proportional: whether later attention is to count a token as often as the patches
@@ -112,8 +119,11 @@ def optimize(
     Raises:
         BudgetError: not exactly one of `budget_ms` and `budget`, or it is not positive.
         DamageError: the damage table is of another model or way of cutting.
-        ProblemError: a constraint is out of range, or `lossless_last` is True and the head
-            reads more than prefix tokens.
+        ProblemError: a constraint or `confidence` is out of range, `lossless_last` is True
+            and the head reads more than prefix tokens, or `measured_only` is True and no
+            count was timed.
+        UndecidedError: no schedule was found that keeps the budget with that confidence,
+            nor a proof that there is none.
         LatmodelError: the model or the profile is unknown, unreadable or does not fit.
 
     >>> plan = optimize("deit_small_patch16_224", budget_ms=1000, profile="jetson")
@@ -126,6 +136,7 @@ def optimize(
     device = profile if isinstance(profile, DeviceProfile) else read_profile(profile)
     workload = workload_of(model, batch, device.default_dtype if dtype is None else dtype)
     table = device.table(workload, mode=mode)
+    table = _timed(table, device, workload) if measured_only else table
     budget_ns = chosen.within(table.dense_ns)
     constraints = {
         "earliest_cut": earliest_cut,
@@ -141,7 +152,7 @@ def optimize(
     value = None
     if damage is not None:
         damage.require_of(workload, score=score, dropped=dropped, proportional=proportional)
-        value = value_of_damage(whole_damage(damage, table.counts))
+        value = not_negative(value_of_damage(whole_damage(damage, table.counts)))
         constraints["earliest_cut"] = earliest_cut or 0
     question = Question(
         table=table,
@@ -157,7 +168,7 @@ def optimize(
     found = answer_yielding(question) if damage is None else Yielded.of(question.answer())
     _, fastest = solve_better(found.widest, solver=pareto, budget_ns=0)
     answer = found.answer
-    schedule, solution, assured = answer.schedule, answer.solution, answer.assured
+    schedule, solution = answer.schedule, answer.solution
     return Plan(
         status=solution.status,
         model=workload.model,
@@ -167,14 +178,12 @@ def optimize(
         score=score,
         dropped=dropped,
         proportional=proportional,
-        confidence=confidence,
-        upper_ns=assured.upper_ns if assured else None,
-        lost=assured.lost if assured else 0,
         budget_ns=budget_ns,
         dense_ns=table.dense_ns,
         predicted_ns=solution.latency_ns,
         fastest_ns=fastest.latency_ns,
         relative_error=table.relative_error_of(schedule.tokens),
+        assurance=answer.assurance,
         profile=device.name,
         device=device.device,
         provenance=provenance_of(device, table),
@@ -189,6 +198,17 @@ def optimize(
         earliest_cut=answer.earliest_cut,
         fidelity=None if damage is None else _claim(damage, schedule),
     )
+
+
+def _timed(table: LatencyTable, device: DeviceProfile, workload: Workload) -> LatencyTable:
+    """The table of the counts that were timed."""
+    if table.timed is None:
+        raise ProblemError(
+            f"measured_only is True: of {workload.model} profile {device.name!r} has no "
+            "measured curve, so no count was timed; leave it out, or measure: latmodel probe "
+            f"--model {workload.model} --out FILE"
+        )
+    return table.only(table.counts[table.timed])
 
 
 def workload_of(model: nn.Module | str | Workload, batch: int, dtype: str) -> Workload:

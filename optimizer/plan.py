@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from latmodel.fields import Fields
 from latmodel.workload import DTYPES
+from optimizer.assurance import Assurance
 from optimizer.errors import ScheduleError
 from optimizer.fidelity.claim import Claim
 from optimizer.schedule import Schedule
@@ -65,11 +66,8 @@ class Plan:
         provenance: where the profile's numbers come from, a sentence each.
         warnings: what to know before trusting the plan.
         versions: the packages that made it, by name.
-        confidence: the probability with which the budget was to be kept; None where it is
-            the expected latency that was to be within it.
-        upper_ns: what the schedule stays below with that probability.
-        lost: value that this costs: tokens, over all blocks; or, where fidelity is what was
-            maximised, millionths of its divergence.
+        assurance: with what probability the budget is kept; None where the expected latency
+            is all that is held against it.
         earliest_cut: the first block that might drop tokens; None where nobody noted it.
         fidelity: what was maximised in place of kept tokens, and what it came to.
     """
@@ -92,9 +90,7 @@ class Plan:
     warnings: tuple[str, ...]
     versions: tuple[tuple[str, str], ...]
     proportional: bool = False
-    confidence: float | None = None
-    upper_ns: int | None = None
-    lost: int = 0
+    assurance: Assurance | None = None
     earliest_cut: int | None = None
     fidelity: Claim | None = None
 
@@ -111,15 +107,18 @@ class Plan:
         require_sizes(self.dropped, proportional=self.proportional)
         if self.score not in SCORES:
             raise ScheduleError(f"score is {self.score!r}: must be one of {', '.join(SCORES)}")
-        if (self.confidence is None) != (self.upper_ns is None):
-            raise ScheduleError("confidence and upper_ns go together: give both or none")
-        over = (self.predicted_ns if self.upper_ns is None else self.upper_ns) > self.budget_ns
+        over = self.kept_ns > self.budget_ns
         if over != self.status.over_budget or self.fastest_ns > self.predicted_ns:
             raise ScheduleError(
-                f"status is {self.status.value!r}, with {self.predicted_ns} ns predicted, "
+                f"status is {self.status.value!r}, with {self.kept_ns} ns predicted, "
                 f"{self.fastest_ns} ns at the fastest and a budget of {self.budget_ns} ns: "
                 "these contradict each other"
             )
+
+    @property
+    def kept_ns(self) -> int:
+        """What is held against the budget: the latency expected, or assured."""
+        return self.predicted_ns if self.assurance is None else self.assurance.upper_ns
 
     @property
     def budget_ms(self) -> float:
@@ -149,14 +148,9 @@ class Plan:
     def to_dict(self) -> dict[str, object]:
         """As plain values, in the order a person reads them; latencies in ms.
 
-        Of proportional attention, confidence and fidelity it says nothing where there is
-        none.
+        Of proportional attention, assurance and fidelity it says nothing where there is none.
         """
         proportional = {"proportional": True} if self.proportional else {}
-        assured: dict[str, object] = {}
-        if self.upper_ns is not None:
-            upper_ms = self.upper_ns / 1e6
-            assured = {"confidence": self.confidence, "upper_ms": upper_ms, "lost": self.lost}
         claimed: dict[str, object] = {}
         if self.fidelity is not None:
             claimed = {"objective": "fidelity", "fidelity": self.fidelity.to_dict()}
@@ -180,7 +174,7 @@ class Plan:
             "dense_ms": self.dense_ms,
             "predicted_ms": self.predicted_ms,
             "fastest_ms": self.fastest_ms,
-            **assured,
+            **({} if self.assurance is None else self.assurance.to_dict()),
             "relative_error": round(self.relative_error, 6),
             "profile": self.profile,
             "device": self.device,
@@ -218,9 +212,7 @@ class Plan:
             dense_ns=_read_ns(source, "dense_ms"),
             predicted_ns=_read_ns(source, "predicted_ms"),
             fastest_ns=_read_ns(source, "fastest_ms"),
-            confidence=_read_confidence(source),
-            upper_ns=_read_ns(source, "upper_ms") if source.has("upper_ms") else None,
-            lost=source.integer("lost") if source.has("lost") else 0,
+            assurance=Assurance.from_fields(source),
             earliest_cut=_read_earliest(source),
             fidelity=_read_claim(source),
             relative_error=source.number("relative_error", minimum=0),
@@ -253,17 +245,3 @@ def _read_claim(source: Fields) -> Claim | None:
 
 def _read_ns(source: Fields, name: str) -> int:
     return round(source.number(name, minimum=0) * 1e6)
-
-
-def _read_confidence(source: Fields) -> float | None:
-    """A probability from 0.5, below 1; None where there is none.
-
-    Raises:
-        FieldError: it is out of range.
-    """
-    if not source.has("confidence"):
-        return None
-    confidence = source.number("confidence", minimum=0.5)
-    if confidence >= 1:
-        raise source.refuse("confidence", confidence, "below 1")
-    return confidence

@@ -40,9 +40,13 @@ class Posed:
 
     def schedule_of(self, solution: Solution) -> Schedule:
         """The counts of every block."""
+        return self.schedule_of_tokens(solution.tokens)
+
+    def schedule_of_tokens(self, tokens: tuple[int, ...]) -> Schedule:
+        """The same, from the counts of the blocks that decide."""
         prefix = self.workload.prefix
         last = (prefix,) if self.lossless_last else ()
-        return Schedule((*solution.tokens, *last), full=self.workload.tokens, prefix=prefix)
+        return Schedule((*tokens, *last), full=self.workload.tokens, prefix=prefix)
 
 
 def pose(

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from optimizer.assuring import dense_upper_ns, solve_assured
+from optimizer.assuring import solve_assured, stays_whole
 from optimizer.posing import Posed, pose_endings, solve_better
 
 if TYPE_CHECKING:
     from latmodel.table import Int64, LatencyTable
     from latmodel.workload import Workload
-    from optimizer.confidence import Confident
+    from optimizer.assurance import Assurance
     from optimizer.schedule import Schedule
     from optimizer.solution import Solution
     from optimizer.solving import Solver
@@ -27,13 +27,13 @@ class Answer:
         posed: every ending that was allowed.
         ending: the one that was chosen.
         solution: of its problem.
-        assured: the same with its quantile, where a confidence was asked for.
+        assurance: with what probability it keeps the budget, where a confidence was asked for.
     """
 
     posed: tuple[Posed, ...]
     ending: Posed
     solution: Solution
-    assured: Confident | None
+    assurance: Assurance | None
 
     @property
     def schedule(self) -> Schedule:
@@ -96,14 +96,14 @@ class Question:
                 asked, solver=self.solver, time_limit_s=self.time_limit_s
             )
             return Answer(posed, ending, solution, None)
-        ending, assured = solve_assured(
+        ending, solution, assurance = solve_assured(
             asked,
             self.table,
-            confidence=self.confidence,
+            self.confidence,
             solver=self.solver,
             time_limit_s=self.time_limit_s,
         )
-        return Answer(posed, ending, assured.solution, assured)
+        return Answer(posed, ending, solution, assurance)
 
     def posed(self, **changes: Any) -> tuple[Posed, ...]:
         """Every ending that is allowed; see `answer`."""
@@ -123,7 +123,6 @@ class Question:
         """A model that meets the budget as it is stays as it is, to the last bit."""
         if self.lossless_last is not None:
             return False
-        dense_ns = self.table.dense_ns
         if self.confidence is not None:
-            dense_ns = dense_upper_ns(posed[-1], self.table, self.confidence)
-        return dense_ns <= self.budget_ns
+            return stays_whole(posed[-1], self.table, self.confidence)
+        return self.table.dense_ns <= self.budget_ns

@@ -11,6 +11,7 @@ from optimizer.plan import Plan
 from optimizer.solution import Status
 
 if TYPE_CHECKING:
+    from optimizer.assurance import Assurance
     from optimizer.verifying import Verification
 
 __all__ = ["counts_in_words", "labelled", "plan_lines", "verification_lines"]
@@ -35,8 +36,7 @@ def plan_lines(plan: Plan) -> list[str]:
     ]
     if plan.status.over_budget:
         label = "fastest" if plan.status is Status.INFEASIBLE else "predicted"
-        taken_ms = (plan.upper_ns or plan.predicted_ns) / 1e6
-        lines.append(labelled(label, f"{taken_ms:.2f} ms, by the schedule below"))
+        lines.append(labelled(label, f"{plan.predicted_ms:.2f} ms, by the schedule below"))
     else:
         speedup = plan.dense_ns / max(plan.predicted_ns, 1)
         lines.append(
@@ -46,8 +46,9 @@ def plan_lines(plan: Plan) -> list[str]:
                 f"{plan.relative_error:.0%}",
             )
         )
+    if plan.assurance is not None:
+        lines.append(labelled("assured", _assured(plan, plan.assurance)))
     lines += [
-        *_confidence(plan),
         labelled("tokens", counts_in_words(plan.schedule.tokens)),
         labelled("kept", f"{plan.kept_fraction:.1%} of all tokens over all blocks"),
         *_fidelity(plan),
@@ -58,8 +59,9 @@ def plan_lines(plan: Plan) -> list[str]:
                 "last block", "keeps what the head reads: lossless, and counted as keeping all"
             )
         )
-    if plan.dense_ns <= plan.budget_ns:
-        lines.append("The unpruned model already meets the budget: every token stays.")
+    if _meets_whole(plan):
+        stays = "." if plan.schedule.lossless_last else ": every token stays."
+        lines.append(f"The unpruned model already meets the budget{stays}")
     lines.append(_limit(plan))
     labels = ("source", *("",) * len(plan.provenance))
     for label, text in zip(labels, plan.provenance, strict=False):
@@ -67,19 +69,19 @@ def plan_lines(plan: Plan) -> list[str]:
     return lines
 
 
-def _confidence(plan: Plan) -> list[str]:
-    if plan.confidence is None or plan.upper_ns is None:
-        return []
-    said = f"{plan.confidence:.6g} that it stays below {plan.upper_ns / 1e6:.2f} ms"
-    if not plan.status.over_budget:
-        said += f"; this costs {_lost(plan)}"
-    return [labelled("confidence", said)]
+def _assured(plan: Plan, found: Assurance) -> str:
+    """What the plan stays below, how surely, and what that costs."""
+    sure = f"with {100 * found.confidence:g} % confidence: {found.upper_ns / 1e6:.2f} ms"
+    if plan.status.over_budget or plan.fidelity is not None:
+        return sure  # what it costs is told in tokens
+    return f"{sure}; costs {found.lost:.1%} of the tokens"
 
 
-def _lost(plan: Plan) -> str:
-    if plan.fidelity is not None:
-        return f"{plan.lost * 1e-6:.4g} of fidelity"
-    return f"{plan.lost / (plan.schedule.full * plan.schedule.depth):.1%} of all tokens"
+def _meets_whole(plan: Plan) -> bool:
+    """Whether the unpruned model meets the budget, as surely as was asked."""
+    if plan.assurance is None:
+        return plan.dense_ns <= plan.budget_ns
+    return not (plan.schedule.cuts or plan.status.over_budget)
 
 
 def _fidelity(plan: Plan) -> list[str]:
@@ -99,10 +101,10 @@ def _fidelity(plan: Plan) -> list[str]:
 def _limit(plan: Plan) -> str:
     """How far pruning can go at all, and whether it pays."""
     most = plan.dense_ns / max(plan.fastest_ns, 1)
+    fastest_ns = plan.fastest_ns if plan.assurance is None else plan.assurance.tightest_ns
     # Rounded up, so that the figure printed is a budget that can be met.
-    tightest = math.ceil(plan.fastest_ns / 1e4) / 100
-    met = "met" if plan.confidence is None else "expected to be met"
-    limit = f"The tightest budget that could be {met} is {tightest:.2f} ms ({most:.2f}x)"
+    tightest = math.ceil(fastest_ns / 1e4) / 100
+    limit = f"The tightest budget that could be met is {tightest:.2f} ms ({most:.2f}x)"
     return f"{limit}." if most >= _PAYS else f"{limit}: dropping tokens cannot pay here."
 
 

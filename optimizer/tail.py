@@ -110,8 +110,10 @@ class Tail:
         own = np.zeros(int(self.groups[-1]) + 1)
         np.add.at(own, self.groups, taken * self.own)
         deviation = math.hypot(self.shared, float(np.sqrt(np.sum(own**2))) / total)
-        upper = total * math.exp(self.sigmas * deviation)
-        return math.ceil(upper * (1 + _ROUNDING))
+        factor = math.exp(self.sigmas * deviation)
+        if factor == 1 and np.all(self.weights == 1):
+            return int(total)  # nothing was rounded
+        return math.ceil(total * factor * (1 + _ROUNDING))
 
     def factors(self, part: float) -> _Floats:
         """What each count's latency is multiplied by, shape (C,), for a sum over blocks.

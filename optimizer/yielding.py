@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from math import ceil
 from typing import TYPE_CHECKING
 
-from optimizer.errors import SolverError
+from optimizer.errors import UndecidedError
 from optimizer.solution import Status
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ def _keeping(question: Question, count: int, earliest: int) -> Answer | None:
     limits = {"least_count": max(count, least), "least_rate": None}
     try:
         found = question.answer(earliest_cut=earliest, **limits)
-    except SolverError:  # a confidence that is missed by a hair
+    except UndecidedError:  # a confidence that is missed by a hair
         return None
     return found if _within(found) else None
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 
 import click
 
-__all__ = ["blocks", "names", "pin", "rate", "whole_numbers"]
+__all__ = ["blocks", "names", "pin", "probability", "rate", "whole_numbers"]
 
 
 def blocks(text: str) -> tuple[int, ...]:
@@ -68,6 +69,24 @@ def pin(text: str) -> tuple[int, int]:
     if match is None:
         raise click.BadParameter(f"{text!r} is no pin: write block=count, such as 3=120")
     return int(match[1]), int(match[2])
+
+
+def probability(text: str) -> float:
+    """A probability of half or more, as a number or in percent.
+
+    Raises:
+        click.BadParameter: it is none.
+
+    >>> probability("0.95"), probability("95%")
+    (0.95, 0.95)
+    """
+    match = re.fullmatch("([0-9]*[.]?[0-9]+)(%?)", text)
+    found = 0.0 if match is None else float(Decimal(match[1]) / (100 if match[2] else 1))
+    if not 0.5 <= found < 1:
+        raise click.BadParameter(
+            f"{text!r} is no confidence of 0.5 or more and below 1: write 0.95 or 95%"
+        )
+    return found
 
 
 def rate(text: str) -> float:

@@ -8,7 +8,7 @@ from operator import index
 from typing import IO, Any
 
 import torch
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from optimizer.errors import ImagesError
 from optimizer.images.batch import Item
@@ -86,6 +86,10 @@ class Intake:
         try:
             with file, Image.open(file, formats=FORMATS) as found:
                 return found.convert(MODES[self.shape[0]])
+        except UnidentifiedImageError:
+            raise ImagesError(
+                f"{where}: is none of {', '.join(FORMATS)}: mend it or take it away"
+            ) from None
         except Exception as error:  # noqa: BLE001 (a decoder of a broken file raises anything)
             said = " ".join((str(error) or type(error).__name__).split())[:120]
             raise ImagesError(

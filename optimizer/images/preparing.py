@@ -43,7 +43,7 @@ def own_transform(
     for name in ("mean", "std"):
         if len(config[name]) != shape[0]:
             raise ImagesError(
-                f"transform: the model takes {shape[0]} channels, and its {name} has "
+                f"transform: the model's channels are {shape[0]}, and its {name} has "
                 f"{len(config[name])}: give a transform of your own"
             )
     transform = create_transform(**config, is_training=False)

@@ -107,7 +107,7 @@ def gather_tokens(tokens: Tensor, positions: Tensor) -> Tensor:
     if batch == 1:
         return tokens[0].index_select(0, positions[0]).unsqueeze(0)
     first = torch.arange(batch, device=positions.device).unsqueeze(1) * count
-    rows = tokens.reshape(-1, width).index_select(0, (positions + first).flatten())
+    rows = tokens.flatten(0, 1).index_select(0, (positions + first).flatten())
     return rows.view(batch, positions.shape[1], width)
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from latmodel.uncertainty import Uncertainty
 from optimizer.checking import broken_by
 from optimizer.confidence import Confident, solve_confident
-from optimizer.errors import ProblemError, SolverError
+from optimizer.errors import ProblemError, UndecidedError
 from optimizer.problem import Problem
 from optimizer.runs import bound_by_runs
 from optimizer.solution import Status
@@ -38,7 +38,7 @@ def uncertain(draw: st.DrawFn, *, most: float = 0.3) -> tuple[Problem, Uncertain
         budget_ns=small.budget_ns * 1100,
     )
     width = len(problem.counts)
-    errors = st.floats(0, most) | st.just(0.0)
+    errors = st.floats(1e-3, most) | st.just(0.0)
     alike = draw(st.booleans())
     shared = draw(errors) if alike else 0.0
     return problem, Uncertainty(
@@ -63,7 +63,7 @@ def oracle(problem: Problem, tail: Tail) -> int | None:
 def solved(problem: Problem, errors: Uncertainty, confidence: float) -> Confident | None:
     try:
         return solve_confident(problem, errors, confidence)
-    except SolverError:
+    except UndecidedError:
         return None
 
 
@@ -106,6 +106,15 @@ def test_shared_errors_alone_are_solved_exactly(
     truth = oracle(problem, Tail.of(errors, confidence))
     assert (found.solution.status is Status.INFEASIBLE) == (truth is None)
     assert truth in (None, found.solution.value)
+
+
+def test_a_latency_without_errors_is_not_rounded() -> None:
+    """A budget that is met to the nanosecond is met, at any confidence."""
+    ones = np.ones((2, 5), dtype=np.int64)
+    problem = Problem(np.arange(1, 6), ones, 1000 * ones, 0 * ones, 2000, 4000)
+    found = solve_confident(problem, Uncertainty.all_shared(np.zeros(5)), 0.95)
+    assert found.solution.status is Status.OPTIMAL
+    assert found.upper_ns == found.solution.latency_ns == 4000
 
 
 def test_many_counts_average_out() -> None:
@@ -351,7 +360,7 @@ def test_a_budget_that_is_neither_met_nor_excluded_is_said() -> None:
     errors = Uncertainty(
         shared=np.zeros(2), independent=np.array([0.1, 0.1]), groups=np.arange(2)
     )
-    with pytest.raises(SolverError) as caught:
+    with pytest.raises(UndecidedError) as caught:
         solve_confident(problem, errors, 0.95)
     upper = Tail.of(errors, 0.95).upper_ns(problem, (1,))
     assert str(caught.value) == (

@@ -175,6 +175,8 @@ def test_a_table_of_something_else_is_refused(
          "cannot tell: give --checkpoint or --pretrained"),
         (("--damage", "x", "--frontier"), "--objective and --frontier: leave one out"),
         (("--damage", "x", "--batches", "1,2"), "--objective and --batches: leave one out"),
+        (("--damage", "x", "--device-profile", "t4"),
+         "--objective fidelity is of one device: give one --device-profile"),
         (("--damage", "x", "--images-limit", "9"),
          "--images-limit needs --images or --evaluate"),
         (("--images", "FOLDER", "--checkpoint", "WEIGHTS", "--damage", "same.yaml", "--out",

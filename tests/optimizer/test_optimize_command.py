@@ -101,6 +101,15 @@ def test_a_loose_budget_says_so(command: Run, profile: Path) -> None:
     assert "The tightest budget that could be met is" in out
 
 
+def test_a_loose_budget_and_a_last_cut_all_the_same(command: Run, profile: Path) -> None:
+    """Asked for, so it is made; and then not every token stays."""
+    options = ("--device-profile", profile, "--model", "test_vit", "--lossless-last")
+    status, out, _ = command("--budget", "1s", *options)
+    assert status == 0
+    assert "The unpruned model already meets the budget.\n" in out
+    assert "every token stays" not in out
+
+
 def test_infeasible_is_an_answer_with_status_1(command: Run, profile: Path) -> None:
     status, out, _ = command(
         "--budget", "1us", "--device-profile", profile, "--model", "test_vit"

@@ -120,7 +120,8 @@ def test_a_fixed_rule_is_shown_as_it_is() -> None:
 def test_it_holds_with_confidence() -> None:
     found = plan(62, confidence=0.9)
     assert not found.status.over_budget
-    assert (found.upper_ns or 0) <= found.budget_ns
+    assert found.assurance is not None
+    assert found.assurance.upper_ns <= found.budget_ns
     assert min(found.schedule.worth) >= FLOOR
     assert found.earliest_cut == 1
 

@@ -87,7 +87,6 @@ EVALUATING = OptionGroup(
     options=(
         Option(
             "--evaluate",
-            everyday=True,
             metavar="SOURCE",
             help="Accuracy left: a folder of images, .tar, wds/FOLDER.",
         ),

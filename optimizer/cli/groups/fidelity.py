@@ -62,6 +62,10 @@ def _check(given: Given) -> None:
         if given[name]:
             option = name.replace("_", "-")
             raise click.UsageError(f"--objective and --{option}: leave one out")
+    if isinstance(given["device_profile"], tuple):
+        raise click.UsageError(
+            "--objective fidelity is of one device: give one --device-profile"
+        )
     if given["images"] is None and given["damage"] is None:
         raise click.UsageError(
             "--objective fidelity needs --images to measure on, or --damage, a table that was "

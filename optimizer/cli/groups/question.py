@@ -7,9 +7,16 @@ import click
 from latmodel.stretches import MODES
 from latmodel.workload import DTYPES
 from optimizer.cli.option_group import Option, OptionGroup
-from optimizer.cli.values import rate
 
 __all__ = ["QUESTION"]
+
+
+def _one_or_several(
+    _ctx: click.Context, _option: click.Parameter, names: tuple[str, ...]
+) -> str | tuple[str, ...] | None:
+    """One name where there is one, as all but a fleet's group expect it."""
+    return names if len(names) > 1 else next(iter(names), None)
+
 
 QUESTION = OptionGroup(
     title="Question",
@@ -21,12 +28,12 @@ QUESTION = OptionGroup(
             help="20ms, 500us, 0.02s, or 60% of the unpruned latency.",
         ),
         Option(
-            "--confidence",
-            type=rate,
-            metavar="RATE",
-            help="Keep the budget with this probability: 95%.",
+            "--device-profile",
+            everyday=True,
+            multiple=True,
+            callback=_one_or_several,
+            help="A file or a shipped name; repeat it for a fleet.",
         ),
-        Option("--device-profile", everyday=True, help="A file, or a shipped profile's name."),
         Option(
             "--model",
             everyday=True,

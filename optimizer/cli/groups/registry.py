@@ -8,11 +8,13 @@ from optimizer.cli.groups.cutting import CUTTING
 from optimizer.cli.groups.evaluating import EVALUATING
 from optimizer.cli.groups.exporting import EXPORTING
 from optimizer.cli.groups.fidelity import FIDELITY
+from optimizer.cli.groups.fleet import FLEET
 from optimizer.cli.groups.frontier import FRONTIER
 from optimizer.cli.groups.images import IMAGES
 from optimizer.cli.groups.output import OUTPUT
 from optimizer.cli.groups.picture import PICTURE
 from optimizer.cli.groups.question import QUESTION
+from optimizer.cli.groups.robust import ROBUST
 from optimizer.cli.groups.running import RUNNING
 from optimizer.cli.groups.weights import WEIGHTS
 
@@ -20,6 +22,8 @@ __all__ = ["GROUPS"]
 
 GROUPS = (
     QUESTION,
+    ROBUST,
+    FLEET,
     CONSTRAINTS,
     CUTTING,
     FIDELITY,

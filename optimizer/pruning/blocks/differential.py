@@ -60,7 +60,7 @@ def mix_differentially(
     """
     heads, half = attention.num_heads, attention.head_dim
     batch, tokens, _ = k.shape
-    q = attention.q_norm(q.reshape(batch, -1, 2 * heads, half).transpose(1, 2))
+    q = attention.q_norm(q.reshape(batch, q.shape[1], 2 * heads, half).transpose(1, 2))
     k = attention.k_norm(k.reshape(batch, tokens, 2 * heads, half).transpose(1, 2))
     v = v.reshape(batch, tokens, heads, 2 * half).transpose(1, 2)
     share = attention._compute_lambda().type_as(q)  # noqa: SLF001 (timm's one name for it)

@@ -41,7 +41,7 @@ def _attend(
         v = v.repeat_interleave(attention.num_kv_groups, dim=1)
     # Queries and keys are normalised, so nothing is left to scale.
     mixed = mix(attention, q, k, v, bias=mask, scale=1.0)
-    mixed = mixed.transpose(1, 2).reshape(*x.shape[:2], -1)
+    mixed = mixed.transpose(1, 2).flatten(2)
     output = attention.proj_drop(attention.o_proj(mixed))
     return Attended(output, q, k, v, 1.0, mask)
 

@@ -94,7 +94,7 @@ def leave_attention(attention: Any, mixed: Tensor, x: Tensor) -> Tensor:
         mixed: (batch, heads, tokens, head_dim).
         x: what entered the module, of the same tokens, (batch, tokens, dim).
     """
-    mixed = mixed.transpose(1, 2).reshape(*x.shape[:2], -1)
+    mixed = mixed.transpose(1, 2).flatten(2)
     norm, gate = getattr(attention, "norm", None), getattr(attention, "gate", None)
     if norm is not None:
         mixed = norm(mixed)

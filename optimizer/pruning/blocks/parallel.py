@@ -33,7 +33,7 @@ def _enter(block: Any, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
 
 def _leave(block: Any, x: Tensor, hidden: Tensor, mixed: Tensor) -> Tensor:
     hidden = block.mlp_drop(block.mlp_act(hidden))
-    mixed = mixed.transpose(1, 2).reshape(*x.shape[:2], -1)
+    mixed = mixed.transpose(1, 2).flatten(2)
     # Older timm always has two projections.
     if getattr(block, "out_proj", None) is not None:
         out = block.out_proj(torch.cat((mixed, hidden), dim=-1))

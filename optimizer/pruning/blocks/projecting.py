@@ -15,9 +15,11 @@ __all__ = ["front_of", "front_rows", "project_front", "project_heads", "split_he
 
 
 def split_heads(joined: Tensor, heads: int, *, parts: int = 3) -> tuple[Tensor, ...]:
-    """Cut (batch, tokens, parts * heads * head_dim) into (batch, heads, tokens, -1) each."""
-    batch, tokens, _ = joined.shape
-    apart = joined.reshape(batch, tokens, parts, heads, -1).permute(2, 0, 3, 1, 4)
+    """Cut (batch, tokens, parts * heads * width) into (batch, heads, tokens, width) each."""
+    batch, tokens, total = joined.shape
+    # No size is left to be inferred: of an empty batch none could be.
+    apart = joined.reshape(batch, tokens, parts, heads, total // (parts * heads))
+    apart = apart.permute(2, 0, 3, 1, 4)
     return apart.unbind(0)
 
 

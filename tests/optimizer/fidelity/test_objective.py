@@ -143,9 +143,29 @@ def test_the_report_tells_it() -> None:
 
 
 def test_confidence_costs_fidelity() -> None:
-    found = plan(80, damage(2), confidence=0.6)
-    said = " ".join(plan_lines(found))
-    assert f"this costs {found.lost * 1e-6:.4g} of fidelity" in said
+    """On a profile with errors; the report does not tell it in tokens."""
+    made = table(
+        *(block(3.0, 0.4, 0.02, counts=(2, 40, 120)),) * 11, block(0.0, counts=(1,)),
+        model="deit_small_patch16_224", full=197,
+    )  # fmt: skip
+    sure, plain = (
+        optimize(
+            "deit_small_patch16_224",
+            budget_ms=12,
+            profile="t4",
+            batch=8,
+            damage=made,
+            confidence=confidence,
+        )
+        for confidence in (0.9, None)
+    )
+    assert sure.assurance is not None
+    assert sure.fidelity is not None
+    assert plain.fidelity is not None
+    assert sure.fidelity.predicted > plain.fidelity.predicted
+    assert 0 < sure.assurance.lost <= 1
+    (said,) = [line for line in plan_lines(sure) if line.startswith("assured")]
+    assert said.endswith("ms")
 
 
 @pytest.mark.parametrize(

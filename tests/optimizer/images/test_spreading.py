@@ -119,4 +119,4 @@ def test_two_processes_find_what_one_does(tmp_path: Path) -> None:
     assert (one.pop("seen"), two.pop("seen")) == ([[0, 1, 2]], [[0, 2], [1]])
     assert one == two
     assert one["labels"] == [0, 0, 1, 2, 2, 3, 4]
-    assert str(one["said"]).startswith(f"{file}: no image that can be read")
+    assert str(one["said"]).startswith(f"{file}: is none of PNG, JPEG")

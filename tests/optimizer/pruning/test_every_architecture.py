@@ -11,9 +11,11 @@ from torch import Tensor
 
 from latmodel.architectures import reads_prefix_only
 from optimizer.errors import UnsupportedModelError
+from optimizer.plan import DROPPED
 from optimizer.pruning import apply, trace, undo
 from optimizer.schedule import Schedule
 
+from .exported import FAMILIES
 from .masking import Hiding, kept_of, visible_keys
 from .small import DEPTH, executed, full_counts, size_of, small
 from .tiny import anatomy, images, logits
@@ -82,7 +84,7 @@ def check_laws(model: Any, batch: Tensor, monkeypatch: pytest.MonkeyPatch) -> No
     assert list(model.state_dict()) == keys
     counts, tokens = executed(model, batch)
     assert counts == schedule.tokens
-    assert logits(model, batch).shape[:1] == before.shape[:1]
+    assert logits(model, batch).shape == before.shape
     remaining = trace(model, batch)
     undo(model)
 
@@ -91,6 +93,20 @@ def check_laws(model: Any, batch: Tensor, monkeypatch: pytest.MonkeyPatch) -> No
     dense = Hiding(model, visible_keys(remaining, schedule)).last_block(batch, monkeypatch)
     wanted = kept_of(dense, remaining[-1], schedule)
     assert (tokens - wanted).norm() < 1e-4 * wanted.norm()
+
+
+@pytest.mark.parametrize("dropped", DROPPED)
+@pytest.mark.parametrize("name", FAMILIES)
+def test_an_empty_batch_has_no_answers(name: str, dropped: str) -> None:
+    """As of the uncut model, where timm's own code takes one."""
+    model, batch = small(name), images(2, size=size_of(name))
+    full, prefix = full_counts(model, batch)
+    try:
+        shape = logits(model, batch[:0]).shape
+    except RuntimeError:
+        pytest.skip("timm's own code refuses an empty batch")
+    apply(model, Schedule((full - 3, full - 8, full - 8), full, prefix), dropped=dropped)
+    assert logits(model, batch[:0]).shape == shape == (0, shape[1])
 
 
 def check_ending(model: Any, batch: Tensor, schedule: Schedule, before: Tensor) -> None:
