@@ -169,7 +169,7 @@ def test_what_is_next_to_nothing_is_judged_image_by_image() -> None:
     with torch.no_grad():
         model.head.weight *= 0.02
     one = measure_damage(model, [EVERY])
-    other = measure_damage(model, list(EVERY.split(1)))
+    other = measure_damage(model, [image[None] for image in EVERY])
     small = [d for row in one.blocks[:-1] for d in row.damage]
     assert min(small) < 1e-5 < max(small)
     for left, right in zip(one.blocks, other.blocks, strict=True):
