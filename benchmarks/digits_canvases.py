@@ -204,7 +204,7 @@ def _lit(canvas: Floats, rng: np.random.Generator, level: npt.NDArray[np.float64
     light = 0.12 + slope[0] * across + slope[1] * across[:, None]
     noise = rng.standard_normal(canvas.shape, dtype=np.float32) * 0.08
     lit = canvas * (1 - 0.25 * strength) + strength * (light + noise)
-    return np.rint(np.clip(lit, 0, 1) * 255).astype(np.uint8)
+    return np.asarray(np.rint(np.clip(lit, 0, 1) * 255), np.uint8)
 
 
 def main() -> None:

@@ -97,6 +97,7 @@ class Learner:
             "step": self.step,
             "seed": self.seed,
             "batch": self.batch,
+            "workers": len(self.workers),
             "minutes": self.minutes,
             "model": self.model.state_dict(),
             "optimisers": [optimiser.state_dict() for optimiser in self._optimisers],
@@ -109,13 +110,14 @@ class Learner:
         """Go on from what `save` wrote.
 
         Raises:
-            ValueError: it is of a run with another seed or batch.
+            ValueError: it is of a run with another seed, batch or number of workers.
         """
         kept = torch.load(path, weights_only=True)
-        for name in ("seed", "batch"):
-            if kept[name] != getattr(self, name):
+        asked = {"seed": self.seed, "batch": self.batch, "workers": len(self.workers)}
+        for name, mine in asked.items():
+            if kept[name] != mine:
                 raise ValueError(
-                    f"{path}: its run had {name} {kept[name]}, this one {getattr(self, name)}; "
+                    f"{path}: its run had {name} {kept[name]}, this one {mine}; "
                     f"give --{name} {kept[name]}"
                 )
         self.step, self.minutes = kept["step"], kept["minutes"]
@@ -137,7 +139,7 @@ def _share(
     worker.train()
     worker.patch_drop.shown = shown
     loss = cross_entropy(worker(images), labels, label_smoothing=_SMOOTHING, reduction="sum")
-    (loss / batch).backward()
+    torch.autograd.backward(loss / batch)
     return float(loss.detach()) / batch
 
 

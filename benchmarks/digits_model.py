@@ -83,5 +83,5 @@ def as_input(canvases: npt.NDArray[np.uint8]) -> Tensor:
 def predicted(model: nn.Module, canvases: npt.NDArray[np.uint8], batch: int = 100) -> Tensor:
     """The digit that the model sees on each canvas, (n,)."""
     with torch.inference_mode():
-        parts = torch.from_numpy(canvases).split(batch)
-        return torch.cat([model(as_input(part.numpy())).argmax(-1) for part in parts])
+        parts = [canvases[i : i + batch] for i in range(0, len(canvases), batch)]
+        return torch.cat([model(as_input(part)).argmax(-1) for part in parts])

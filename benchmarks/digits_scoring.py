@@ -19,6 +19,7 @@ from latmodel.files import write_yaml
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import numpy.typing as npt
     from digits_learning import Learner
     from torch import nn
 
@@ -30,22 +31,26 @@ class Score(NamedTuple):
     within: float
     canvases: int
 
+    @classmethod
+    def of(cls, right: npt.NDArray[np.bool_], digits: npt.NDArray[np.int64]) -> Score:
+        """Score answers (n,), each about the digit (n,) of that index.
+
+        Canvases of one digit are not independent: the interval is from its digits' sums.
+        """
+        share = float(np.mean(right))
+        sums = np.bincount(digits, weights=right - share)
+        error = sqrt(float(np.sum(sums**2))) / len(right)
+        return cls(100 * share, 196 * error, len(right))
+
     def __str__(self) -> str:
         return f"{self.percent:.1f} % (+- {self.within:.1f}) of {self.canvases} canvases"
 
 
 def score(model: nn.Module, canvases: int, *, seed: int) -> Score:
-    """Score a model on fresh canvases of held-out digits, at full difficulty.
-
-    Canvases of one digit are not independent: the interval is from its digits' sums.
-    """
-    digits = load_split(held_out=True)
-    drawn = draw_canvases(digits, canvases, seed=seed)
-    right = (predicted(model, drawn.images).numpy() == drawn.labels).astype(np.float64)
-    beyond = right - right.mean()
-    sums = np.bincount(drawn.sources[:, 0] - TRAINING, weights=beyond)
-    error = sqrt(float(np.sum(sums**2))) / canvases
-    return Score(100 * float(right.mean()), 196 * error, canvases)
+    """Score a model on fresh canvases of held-out digits, at full difficulty."""
+    drawn = draw_canvases(load_split(held_out=True), canvases, seed=seed)
+    right = predicted(model, drawn.images).numpy() == drawn.labels
+    return Score.of(right, drawn.sources[:, 0])
 
 
 def write_card(weights: Path, learner: Learner, found: Score) -> None:
@@ -78,7 +83,7 @@ def write_card(weights: Path, learner: Learner, found: Score) -> None:
         },
         "versions": {
             "python": platform.python_version(),
-            "torch": torch.__version__,
+            "torch": str(torch.__version__),
             "timm": timm.__version__,
             "scikit-learn": sklearn.__version__,
             "numpy": np.__version__,

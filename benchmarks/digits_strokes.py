@@ -77,7 +77,7 @@ def draw_digits(
     bent_x = turned_x + wave[:, 0] * np.sin(turned_y * 0.8 + phase[:, 0])
     bent_y = turned_y + wave[:, 1] * np.sin(turned_x * 0.8 + phase[:, 1])
     ink = _sampled(fine, bent_x, bent_y)
-    return np.clip((ink - _CUT + weight) * _EDGE + 0.5, 0, 1, dtype=np.float32)
+    return np.asarray(np.clip((ink - _CUT + weight) * _EDGE + 0.5, 0, 1), np.float32)
 
 
 def draw_strokes(rng: np.random.Generator, many: int, window: int) -> Floats:
@@ -91,7 +91,7 @@ def draw_strokes(rng: np.random.Generator, many: int, window: int) -> Floats:
     along = np.cos(angle) * x + np.sin(angle) * y
     beside = np.cos(angle) * y - np.sin(angle) * x + bow * along * along
     away = np.hypot(np.maximum(np.abs(along) - half, 0), beside)
-    return np.clip(thick + 0.5 - away, 0, 1, dtype=np.float32)
+    return np.asarray(np.clip(thick + 0.5 - away, 0, 1), np.float32)
 
 
 def _refined(images: Floats) -> Floats:
