@@ -41,6 +41,7 @@ def test_same_seed_same_canvases_and_more_only_add(canvases: Any, held_out: Any)
         assert np.array_equal(one, two[:70])
     same = (few.images == other.images).all(axis=(1, 2))
     assert not same.any()
+    assert len({image.tobytes() for image in many.images}) == 200
 
 
 @pytest.mark.parametrize("side", [False, True])

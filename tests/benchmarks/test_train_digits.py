@@ -36,10 +36,11 @@ def learner(benchmark_file: Load, stages: Any) -> Callable[..., Any]:
     return begin
 
 
-@pytest.fixture
-def own_threads() -> Iterator[None]:
-    """Gives the threads back that the command takes from torch."""
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """As the command has it: one for each worker."""
     before = torch.get_num_threads()
+    torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
 
@@ -116,7 +117,6 @@ def test_another_run_s_state_is_refused(
     assert str(raised.value) == said
 
 
-@pytest.mark.usefixtures("own_threads")
 def test_the_command_writes_weights_and_card(
     benchmark_file: Load,
     tmp_path: Path,
