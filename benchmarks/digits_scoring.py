@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-import sys
 from math import sqrt
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -73,7 +72,7 @@ def write_card(weights: Path, learner: Learner, found: Score) -> None:
             "on": "fresh canvases of held-out digits at full difficulty; interval of 95 %, "
             "digit by digit",
         },
-        "command": "python " + " ".join(part for part in sys.argv if part != "--resume"),
+        "command": _command(weights, learner, found),
         "training": {
             "seed": learner.seed,
             "steps": learner.step,
@@ -90,3 +89,18 @@ def write_card(weights: Path, learner: Learner, found: Score) -> None:
         },
     }
     write_yaml(weights.with_suffix(".yaml"), card)
+
+
+def _command(weights: Path, learner: Learner, found: Score) -> str:
+    """What gives these weights and this score again, defaults or none, stopped or not."""
+    said = {
+        "out": weights.name,
+        **learner.course._asdict(),
+        "batch": learner.batch,
+        "seed": learner.seed,
+        "workers": len(learner.workers),
+        "canvases": found.canvases,
+    }
+    return "python benchmarks/train_digits.py " + " ".join(
+        f"--{k} {v}" for k, v in said.items()
+    )

@@ -44,9 +44,9 @@ def _arguments() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--out", type=Path, required=True, help="Weights, .safetensors.")
-    parser.add_argument("--steps", type=int, default=7000)
+    parser.add_argument("--steps", type=int, default=7300)
     parser.add_argument("--plain", type=int, default=2000, help="Steps to full difficulty.")
-    parser.add_argument("--decay", type=int, default=1000, help="Last steps, all patches.")
+    parser.add_argument("--decay", type=int, default=800, help="Last steps, all patches.")
     parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--seed", type=int, default=0)
@@ -113,6 +113,7 @@ def main() -> None:
     save_file(learner.model.state_dict(), args.out)
     found = score(learner.model.eval(), args.canvases, seed=_TEST_SEED)
     write_card(args.out, learner, found)
+    state.unlink()  # nothing is left to go on with
     print(f"{args.out}: {found} on held-out digits")
 
 
