@@ -21,7 +21,7 @@ from optimizer.solvers.relaxing import Relaxation, relax
 
 __all__ = ["pareto"]
 
-_WIDTH = 600
+_WIDTH = 1000
 """Parts of schedules that are kept before one block at first, and more for large problems."""
 
 
@@ -70,8 +70,7 @@ def _pareto(problem: Problem, clock: Clock) -> Solution:
 def _search(problem: Problem, relaxation: Relaxation, clock: Clock) -> _Found:
     """The best schedule, or what was in hand when the clock stopped the search."""
     width = _WIDTH + problem.value.size // 50
-    search = Search(problem, relaxation, gap=0, width=width, every=False)
-    search.gap = search.widest // 32
+    search = Search(problem, relaxation, width=width, every=False)
     try:
         found = search.run(clock)
     except OutOfTime:
