@@ -19,7 +19,7 @@ _MORE, _MANY_MORE = 4, 64
 fine and no better schedule was found, as then there may be none."""
 
 _STATES = 10
-"""So many states before one block may reach what is aimed at first."""
+"""So many states before each block may reach what is aimed at first, on average."""
 
 _SKETCH = 50
 """Parts that a sketch keeps before one block."""
@@ -114,6 +114,7 @@ class Search:
             self._narrow(more)
 
     def _refine(self) -> None:
+        """Take fine bounds, which may prove more by themselves."""
         self._bounds = bounds_for(self.problem, self.relaxation, fine=True)
         self.failed = max(self.failed, self.upper - self._bounds.upper - 1)
 
@@ -158,12 +159,11 @@ class Search:
             self._crowded = self.widest + 1
 
     def _widen(self, fine: bool) -> None:
-        """Take a wider gap: twice as wide while that is cheap, less where it is crowded."""
+        """Take a gap that more states may reach: twice as many, fewer where it is crowded."""
         self.failed = max(self.failed, self.gap)
         if self._crowded <= self.failed:  # finer bounds did away with that crowd
             self._crowded = self.widest + 1
-        wider = self._gap_to(
-            self._bounds.states_at(self.upper - self.gap) * (4 if fine else 6) // 3
-        )
+        states = self._bounds.states_at(self.upper - self.gap)
+        wider = self._gap_to(states * 4 // 3 if fine else states * 2)
         most = self.failed + (self._crowded - self.failed + 1) // 2
         self.gap = min(max(wider, self.failed + 1), most, self.widest)

@@ -11,6 +11,11 @@ budget than their share: what they leave is still paid at that price, even where
 could use it. Cheaper and dearer prices see that. The two extremes are bounds of their own: at
 price 0 no other part is worth more, and at value 0 none is faster.
 
+Every schedule has a state before each block, and at every price its best start and end bound
+what it is worth. So the least of these bounds at the best of the states, before any block, is
+a bound on the optimum: lower than that of the relaxation, whose price is the same for all.
+And how many states may reach a value tells how much work it is to aim at it.
+
 Source: the multiplier bound of Handler and Zang 1980, doi:10.1002/net.3230100403; for
 several prices at once, the bounds of Pisinger 1995, doi:10.1016/0377-2217(95)00015-I, which
 solve the relaxation anew for every partial choice.
@@ -190,7 +195,7 @@ def bounds_for(problem: Problem, relaxation: Relaxation, *, fine: bool = False) 
         np.maximum(parts, NEVER, out=parts)  # or two that do not exist could overflow
     through = starts + ends
     through += (price * relaxation.room_ns)[:, None, None]
-    late = through[:, 1] < 0
+    late = through[:, 1] < 0  # at value 0: what the fastest is over the budget
     through[:, 1] = through[:, 0]
     most = through.min(axis=1)
     most[late] = NEVER

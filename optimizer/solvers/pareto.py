@@ -1,7 +1,8 @@
 """The default solver: the best schedule within a budget, proved.
 
 1. `relaxing` puts a price on the nanosecond: a bound on the optimum, and a schedule.
-2. `bounding` tells, at many prices, which parts of schedules may still reach a value.
+2. `bounding` tells, at many prices, which parts of schedules may still reach a value, and
+   lowers the bound.
 3. `growing` grows those parts, block by block from both ends, the beaten ones left out.
 4. In `meeting` starts and ends become whole schedules.
 5. In `aiming` the value sought comes down from the bound until a schedule reaches it.
