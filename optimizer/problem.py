@@ -160,6 +160,8 @@ class Problem:
     def allowed_only(self) -> Problem:
         """The same problem without the columns that no schedule may use."""
         keep = self.allowed
+        if keep.all():
+            return self
         return replace(
             self,
             counts=self.counts[keep],
@@ -206,7 +208,7 @@ class Problem:
         return sum(int(self.value[i, k]) for i, k in enumerate(self._columns(tokens)))
 
     def _columns(self, tokens: tuple[int, ...]) -> list[int]:
-        known = {int(count): column for column, count in enumerate(self.counts)}
+        known = {count: column for column, count in enumerate(self.counts.tolist())}
         if len(tokens) != self.depth or not known.keys() >= set(tokens):
             raise ProblemError(f"tokens must be {self.depth} of the problem's counts")
         return [known[count] for count in tokens]

@@ -18,6 +18,9 @@ _MORE, _MANY_MORE = 4, 64
 """So many times as many parts are kept where they were too few: the second where bounds are
 fine and no better schedule was found, as then there may be none."""
 
+_STATES = 10
+"""So many states before each block may reach what is aimed at first, on average."""
+
 _SKETCH = 50
 """Parts that a sketch keeps before one block."""
 
@@ -39,41 +42,49 @@ class Search:
     Attributes:
         problem: with allowed counts only (`Problem.allowed_only`).
         relaxation: of that problem.
-        gap: the next aim is so far below the bound.
         width: parts that are kept at most before one block.
         every: all schedules worth the value aimed at, not only the best one.
+        gap: the next aim is so far below the bound; -1 for one that few parts may reach.
         failed: no schedule is so little below the bound; -1 where that is not known.
         tokens: the best schedule in hand, of `value`.
         value: no schedule sought is worth less.
+        upper: the bound: no schedule is worth more.
     """
 
     problem: Problem
     relaxation: Relaxation
-    gap: int
     width: int
     every: bool
+    gap: int = -1
     failed: int = -1
     _crowded: int = -1
     _steps: Steps = field(init=False)
     tokens: tuple[int, ...] = ()
     value: int = 0
+    upper: int = field(init=False)
+    _bounds: Bounds = field(init=False)
 
     def __post_init__(self) -> None:
         incumbent = self.relaxation.incumbent
         self.tokens = tuple(int(self.problem.counts[k]) for k in incumbent.columns)
         self.value = incumbent.value
-        self._crowded, self._steps = self.widest + 1, steps_of(self.problem)
+        self._steps = steps_of(self.problem)
+        self._bounds = bounds_for(self.problem, self.relaxation)
+        self.upper = min(self.relaxation.upper, self._bounds.upper)
+        self._crowded = self.widest + 1
+        if self.gap < 0:
+            self.gap = self._gap_to(_STATES * (self.problem.depth + 1))
         self.gap = min(self.gap, self.widest)
 
     @property
     def widest(self) -> int:
         """From the bound down to the schedule in hand."""
-        return self.relaxation.upper - self.value
+        return self.upper - self.value
 
     @property
     def bound(self) -> int:
         """No schedule is worth more, as far as proved."""
-        return self.relaxation.upper - self.failed - 1
+        return self.upper - self.failed - 1
 
     def run(self, clock: Clock) -> Schedules:
         """The schedules of the first aim that finds one and leaves nothing out.
@@ -81,52 +92,59 @@ class Search:
         Raises:
             OutOfTime: the clock stopped the search.
         """
-        bounds, fine, sketched = self._bounds(), False, self.every
+        fine, sketched = False, self.every
         while True:
             clock.look()
-            found, whole = self._attempt(bounds, self.gap, self.width, clock)
+            found, whole = self._attempt(self.gap, self.width, clock)
             if whole and len(found):
                 return found
             self._keep(found)
-            if whole and (sketched or 8 * self.gap < self.widest):
+            if whole:
                 self._widen(fine)
-            elif not (len(found) or sketched):
-                self.failed, sketched = self.gap if whole else self.failed, True
-                self._sketch(bounds, clock)
-            else:
-                better = self.widest < self.gap
-                more = (_MORE if better else _MANY_MORE) if fine else 1 if better else _MORE
-                self._narrow(more)
-                if not fine and not better:
-                    bounds, fine = self._bounds(fine=True), True
+                continue
+            if not (len(found) or sketched):
+                sketched = True
+                if self._sketch(clock):
+                    continue
+            better = self.widest < self.gap
+            more = (_MORE if better else _MANY_MORE) if fine else 1 if better else _MORE
+            if not fine and not better:
+                self._refine()
+                fine = True
+            self._narrow(more)
 
-    def _sketch(self, bounds: Bounds, clock: Clock) -> None:
+    def _refine(self) -> None:
+        """Take fine bounds, which may prove more by themselves."""
+        self._bounds = bounds_for(self.problem, self.relaxation, fine=True)
+        self.failed = max(self.failed, self.upper - self._bounds.upper - 1)
+
+    def _sketch(self, clock: Clock) -> bool:
         """Look for a good schedule quickly; where there is one, aim at nothing worse."""
         for part in _PARTS:
-            found, _ = self._attempt(bounds, self.widest // part, _SKETCH, clock)
+            found, _ = self._attempt(self.widest // part, _SKETCH, clock)
             self._keep(found)
             if len(found):
                 self.gap = self.widest
-                return
+                return True
+        return False
 
     def _keep(self, found: Schedules) -> None:
         if len(found):
             self.value = int(found.value[-1])
             self.tokens = tuple(found.tokens[-1].tolist())
 
-    def _attempt(
-        self, bounds: Bounds, gap: int, width: int, clock: Clock
-    ) -> tuple[Schedules, bool]:
+    def _attempt(self, gap: int, width: int, clock: Clock) -> tuple[Schedules, bool]:
         """Schedules of an aim, and whether there are no others."""
-        aim = self.relaxation.upper - gap
-        starts = starts_from(self.problem, self._steps, bounds, aim, width)
-        ends = ends_from(self.problem, self._steps, bounds, aim, width)
+        aim = self.upper - gap
+        parts = (self.problem, self._steps, self._bounds, aim, width)
+        starts, ends = starts_from(*parts), ends_from(*parts)
         while starts.block < ends.block and len(starts.labels) and len(ends.labels):
             (starts if starts.expected <= ends.expected else ends).grow(clock)
         return meet(starts, ends, every=self.every), starts.whole and ends.whole
 
-    def _bounds(self, *, fine: bool = False) -> Bounds:
-        return bounds_for(self.problem, self.relaxation, fine=fine)
+    def _gap_to(self, states: int) -> int:
+        """A gap that so many states may reach."""
+        return max(self.upper - self._bounds.aim_of(states), 0)
 
     def _narrow(self, more: int) -> None:
         """Take a smaller gap, or where there is hardly one left, more width."""
@@ -141,10 +159,11 @@ class Search:
             self._crowded = self.widest + 1
 
     def _widen(self, fine: bool) -> None:
-        """Take a wider gap: twice as wide while that is cheap, less where it is crowded."""
-        self.failed = self.gap
+        """Take a gap that more states may reach: twice as many, fewer where it is crowded."""
+        self.failed = max(self.failed, self.gap)
         if self._crowded <= self.failed:  # finer bounds did away with that crowd
             self._crowded = self.widest + 1
-        step = 1 + self.failed // (3 if fine else 1)
-        self.gap = self.failed + min(step, (self._crowded - self.failed + 1) // 2)
-        self.gap = min(self.gap, self.widest)
+        states = self._bounds.states_at(self.upper - self.gap)
+        wider = self._gap_to(states * 4 // 3 if fine else states * 2)
+        most = self.failed + (self._crowded - self.failed + 1) // 2
+        self.gap = min(max(wider, self.failed + 1), most, self.widest)

@@ -11,6 +11,11 @@ budget than their share: what they leave is still paid at that price, even where
 could use it. Cheaper and dearer prices see that. The two extremes are bounds of their own: at
 price 0 no other part is worth more, and at value 0 none is faster.
 
+Every schedule has a state before each block, and at every price its best start and end bound
+what it is worth. So the least of these bounds at the best of the states, before any block, is
+a bound on the optimum: lower than that of the relaxation, whose price is the same for all.
+And how many states may reach a value tells how much work it is to aim at it.
+
 Source: the multiplier bound of Handler and Zang 1980, doi:10.1002/net.3230100403; for
 several prices at once, the bounds of Pisinger 1995, doi:10.1016/0377-2217(95)00015-I, which
 solve the relaxation anew for every partial choice.
@@ -18,13 +23,13 @@ solve the relaxation anew for every partial choice.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
 from optimizer.problem import Int64, Problem
-from optimizer.solvers.pricing import ends_at, layers_of, starts_at
+from optimizer.solvers.pricing import NEVER, ends_at, layers_of, starts_at
 from optimizer.solvers.relaxing import Relaxation
 from optimizer.solvers.stepping import Mask, Step
 
@@ -56,16 +61,18 @@ class BlockBounds:
     Attributes:
         scale: shape (J,), what one unit of value counts.
         price: shape (J,), what one nanosecond costs.
-        least: shape (J, layers * C): what a part needs, by its state.
-        least_cut: the same for a part that is about to be cut, `Step.leave_ns` paid: by its
+        target: shape (J,), what a schedule must come to.
+        other: shape (J, layers * C): what the best other part adds, by the state.
+        other_cut: the same for a part that is about to be cut, `Step.leave_ns` paid: by its
             state with `Step.shift` added, for the best of the columns it may enter.
         alive: shape (layers * C,): whether any part with this state may matter.
     """
 
     scale: Int64
     price: Int64
-    least: Int64
-    least_cut: Int64
+    target: Int64
+    other: Int64
+    other_cut: Int64
     alive: Mask
 
     def priced(self, row: int, value: Int64, latency_ns: Int64) -> Int64:
@@ -74,12 +81,12 @@ class BlockBounds:
         return worth
 
     def hopeful(
-        self, least: Int64, state: Int64, value: Int64, latency_ns: Int64, first: int = 0
+        self, other: Int64, state: Int64, value: Int64, latency_ns: Int64, first: int = 0
     ) -> Int64:
         """The places of the parts that may still lead to the value aimed at.
 
         Args:
-            least: `least` or `least_cut`.
+            other: `other` or `other_cut`.
             state: shape (L,), of each part.
             value: shape (L,), of each part.
             latency_ns: shape (L,), of each part.
@@ -90,8 +97,9 @@ class BlockBounds:
             if len(left) <= _FEW:
                 rest = slice(row, None)
                 priced = self.scale[rest, None] * value - self.price[rest, None] * latency_ns
-                return left[(priced >= least[rest, state]).all(axis=0)]
-            good = self.priced(row, value, latency_ns) >= least[row][state]
+                priced += other[rest, state]
+                return left[(priced >= self.target[rest, None]).all(axis=0)]
+            good = self.priced(row, value, latency_ns) + other[row][state] >= self.target[row]
             if not good.all():
                 left, state = left[good], state[good]
                 value, latency_ns = value[good], latency_ns[good]
@@ -101,7 +109,8 @@ class BlockBounds:
         """By how much, in value, each part may lead to more than is aimed at; shape (L,)."""
         promise = np.full(len(state), np.inf)
         for row in np.flatnonzero(self.scale).tolist():
-            room = self.priced(row, value, latency_ns) - self.least[row][state]
+            priced = self.priced(row, value, latency_ns) + self.other[row][state]
+            room = priced - self.target[row]
             np.minimum(promise, room / self.scale[row], out=promise)
         return promise
 
@@ -116,6 +125,8 @@ class Bounds:
         room_ns: the budget less what no cut changes.
         starts: shape (depth + 1, J, layers, C), of `starts_at`.
         ends: the same, of `ends_at`.
+        most: shape (depth + 1, layers * C), `scale[0]` times what a schedule within the
+            budget that has this state is worth at most; below every value where there is none.
     """
 
     scale: Int64
@@ -123,6 +134,22 @@ class Bounds:
     room_ns: int
     starts: Int64
     ends: Int64
+    most: Int64
+    _cut: dict[tuple[int, bool], Int64] = field(default_factory=dict)
+
+    @property
+    def upper(self) -> int:
+        """No schedule within the budget is worth more."""
+        return int(self.most.max(axis=1).min()) // int(self.scale[0])
+
+    def aim_of(self, states: int) -> int:
+        """The value that so many states may reach."""
+        states = min(states, self.most.size - 1)
+        return int(np.partition(self.most, -states, axis=None)[-states]) // int(self.scale[0])
+
+    def states_at(self, aim: int) -> int:
+        """How many states may reach a value."""
+        return int(np.count_nonzero(self.most >= self.scale[0] * aim))
 
     def before(self, i: int, aim: int, step: Step) -> BlockBounds:
         """What parts up to block `i` must come to, for a schedule worth `aim`.
@@ -132,16 +159,24 @@ class Bounds:
             aim: the value.
             step: what makes these parts.
         """
-        mine, other = (self.ends, self.starts) if step.back else (self.starts, self.ends)
-        target = (self.scale * aim - self.price * self.room_ns)[:, None]
-        rows = len(self.scale)
+        target = self.scale * aim - self.price * self.room_ns
+        other = (self.starts if step.back else self.ends)[i]
+        if (i, step.back) not in self._cut:
+            self._cut[i, step.back] = self._best_cut(other, step)
+        alive = self.most[i] >= self.scale[0] * aim
+        return BlockBounds(
+            *(self.scale, self.price, target, other.reshape(len(target), -1)),
+            *(self._cut[i, step.back], alive),
+        )
+
+    def _best_cut(self, other: Int64, step: Step) -> Int64:
+        """`BlockBounds.other_cut`: the same for every aim."""
         enter = self.scale[:, None] * step.enter_value - self.price[:, None] * step.enter_ns
-        entered = other[i] + enter[:, None]
-        entered[..., ~step.may_enter] = -(1 << 62)
+        entered = other + enter[:, None]
+        entered[..., ~step.may_enter] = NEVER
         cut = step.best_entered(entered)
-        least = target - other[i].reshape(rows, -1)
-        alive = (mine[i].reshape(rows, -1) >= least).all(axis=0)
-        return BlockBounds(self.scale, self.price, least, target - cut.reshape(rows, -1), alive)
+        cut[..., ~step.may_cut_from] = NEVER
+        return cut.reshape(len(enter), -1)
 
 
 def bounds_for(problem: Problem, relaxation: Relaxation, *, fine: bool = False) -> Bounds:
@@ -156,4 +191,14 @@ def bounds_for(problem: Problem, relaxation: Relaxation, *, fine: bool = False) 
     rows += [(relaxation.scale, price) for price in nearest]
     scale, price = (np.array(column) for column in zip(*rows, strict=True))
     starts, ends = starts_at(problem, scale, price), ends_at(problem, scale, price)
-    return Bounds(scale, price, relaxation.room_ns, starts, ends)
+    for parts in (starts, ends):
+        np.maximum(parts, NEVER, out=parts)  # or two that do not exist could overflow
+    through = starts + ends
+    through += (price * relaxation.room_ns)[:, None, None]
+    late = through[:, 1] < 0  # at value 0: what the fastest is over the budget
+    through[:, 1] = through[:, 0]
+    most = through.min(axis=1)
+    most[late] = NEVER
+    return Bounds(
+        *(scale, price, relaxation.room_ns, starts, ends), most.reshape(problem.depth + 1, -1)
+    )

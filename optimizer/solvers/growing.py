@@ -19,7 +19,6 @@ from optimizer.problem import Int64, Problem
 from optimizer.solvers.bounding import BlockBounds, Bounds
 from optimizer.solvers.clock import Clock
 from optimizer.solvers.labels import Labels, joined, unbeaten
-from optimizer.solvers.pricing import layers_of
 from optimizer.solvers.stepping import Step, Steps
 from optimizer.solvers.thinning import cuttable
 
@@ -73,7 +72,8 @@ class Side:
         parts = [_kept(step, bounds, self.labels)]
         if step.may_cut:
             parts += self._cut(step, bounds, clock)
-        found = unbeaten(joined(parts))
+        # Those that keep their column stay unbeaten, and in order.
+        found = unbeaten(joined(parts)) if len(parts) > 1 else parts[0]
         if self.width is not None and len(found) > self.width:
             self.whole = False
             promise = bounds.promise(found.state, found.value, found.latency_ns)
@@ -95,7 +95,7 @@ class Side:
 
     def _cut(self, step: Step, bounds: BlockBounds, clock: Clock) -> Iterator[Labels]:
         """The parts that are cut at the block, by the states that they come to."""
-        width, (layers, _) = len(self.problem.counts), layers_of(self.problem)
+        width, layers = len(self.problem.counts), self.steps.layers
         column, place = self.labels.state % width, np.arange(len(self.labels))
         labels = Labels(
             self.labels.state + step.shift,  # the layer after the cut, the column before it
@@ -105,11 +105,11 @@ class Side:
             place,
             column if self.back else self.labels.rank,
         )
-        possible = step.may_cut_from[column] & (labels.state >= 0)
-        possible &= labels.state < layers * width
-        labels = labels.at(np.flatnonzero(possible))
-        least = bounds.least_cut
-        labels = labels.at(bounds.hopeful(least, labels.state, labels.value, labels.latency_ns))
+        if step.shift:
+            possible = (labels.state >= 0) & (labels.state < layers * width)
+            labels = labels.at(np.flatnonzero(possible))
+        other = bounds.other_cut
+        labels = labels.at(bounds.hopeful(other, labels.state, labels.value, labels.latency_ns))
         layer = labels.state // width
         for found in range(layers):
             chosen = labels if layers == 1 else labels.at(np.flatnonzero(layer == found))
@@ -128,7 +128,8 @@ class Side:
         labels, falling = labels.at(order), -priced[order]
         counts = self._reaching(step, bounds, labels, falling, layer)
         alive = np.flatnonzero(counts)
-        for some in np.split(alive, _splits(counts[alive])):
+        chunks = np.split(alive, _splits(counts[alive]))
+        for some in chunks:
             repeats = counts[some]
             entered = np.repeat(some, repeats)
             place = np.arange(len(entered)) - np.repeat(np.cumsum(repeats) - repeats, repeats)
@@ -138,15 +139,14 @@ class Side:
             state = layer * width + entered
             latency = labels.latency_ns[place] + step.enter_ns[entered]
             value = labels.value[place] + step.enter_value[entered]
-            good = bounds.hopeful(bounds.least, state, value, latency, first=1)
+            good = bounds.hopeful(bounds.other, state, value, latency, first=1)
             place = place[good]
-            yield unbeaten(
-                Labels(
-                    *(state[good], latency[good], value[good]),
-                    labels.column[place] if self.back else entered[good],
-                    *(labels.rest[place], labels.rank[place]),
-                )
+            made = Labels(
+                *(state[good], latency[good], value[good]),
+                labels.column[place] if self.back else entered[good],
+                *(labels.rest[place], labels.rank[place]),
             )
+            yield made if len(chunks) == 1 else unbeaten(made)
             clock.look()
 
     def _reaching(
@@ -156,13 +156,14 @@ class Side:
         width = len(step.first)
         states = slice(layer * width, (layer + 1) * width)
         enter = bounds.priced(0, step.enter_value, step.enter_ns)
-        counts = np.searchsorted(falling, enter - bounds.least[0, states], side="right")
+        most = enter + bounds.other[0, states] - bounds.target[0]
+        counts: Int64 = np.searchsorted(falling, most, side="right")
         some = (step.first <= labels.column.max()) & (labels.column.min() <= step.last)
         counts[~(some & bounds.alive[states] & step.may_enter)] = 0
-        most = None if self.width is None else _PER_LABEL * self.width
-        if most is not None and counts.sum() > most:
+        pairs = None if self.width is None else _PER_LABEL * self.width
+        if pairs is not None and counts.sum() > pairs:
             self.whole = False
-            counts = -(-counts * most // counts.sum())
+            counts = -(-counts * pairs // counts.sum())
         return counts
 
 
@@ -171,7 +172,7 @@ def starts_from(
 ) -> Side:
     """Starts without a block yet: nothing is cut before the first."""
     nothing = np.zeros(1, dtype=np.int64)
-    state = nothing + layers_of(problem)[0] * len(problem.counts) - 1
+    state = nothing + steps.layers * len(problem.counts) - 1
     labels = Labels(state, nothing, nothing, nothing, nothing, nothing)
     return Side(problem, steps, bounds, aim, False, width, 0, labels)
 
@@ -204,7 +205,7 @@ def _kept(step: Step, bounds: BlockBounds, labels: Labels) -> Labels:
     )
     if not step.may_keep.all():
         kept = kept.at(np.flatnonzero(step.may_keep[column]))
-    return kept.at(bounds.hopeful(bounds.least, kept.state, kept.value, kept.latency_ns))
+    return kept.at(bounds.hopeful(bounds.other, kept.state, kept.value, kept.latency_ns))
 
 
 def _ranked(starts: Labels, width: int) -> Labels:

@@ -68,10 +68,10 @@ def unbeaten(labels: Labels) -> Labels:
         return labels
     order = _order(labels)
     state, value = labels.state[order], labels.value[order]
-    # The greatest value so far in each state: raised from one state to the next.
-    raised = packed(np.cumsum(np.append(False, state[1:] != state[:-1])), value)
-    best = np.maximum.accumulate(raised)
-    better = np.append(True, raised[1:] > best[:-1])
+    raised = packed(state, value)  # from one state to the next
+    best = np.maximum.accumulate(raised)  # the greatest value so far in each state
+    better = np.ones(len(order), dtype=np.bool_)
+    np.greater(raised[1:], best[:-1], out=better[1:])
     return labels.at(order[better])
 
 
@@ -81,9 +81,10 @@ def _order(labels: Labels) -> Int64:
     order = np.argsort(key)  # the fastest sort there is; it leaves equal ones anyhow
     ordered = key[order]
     same = ordered[1:] == ordered[:-1]
-    tied = np.flatnonzero(np.append(same, False) | np.append(False, same))
-    few = order[tied]
-    order[tied] = few[np.lexsort((-labels.rank[few], -labels.value[few], key[few]))]
+    if same.any():
+        tied = np.flatnonzero(np.append(same, False) | np.append(False, same))
+        few = order[tied]
+        order[tied] = few[np.lexsort((-labels.rank[few], -labels.value[few], key[few]))]
     return order
 
 

@@ -1,7 +1,8 @@
 """The default solver: the best schedule within a budget, proved.
 
 1. `relaxing` puts a price on the nanosecond: a bound on the optimum, and a schedule.
-2. `bounding` tells, at many prices, which parts of schedules may still reach a value.
+2. `bounding` tells, at many prices, which parts of schedules may still reach a value, and
+   lowers the bound.
 3. `growing` grows those parts, block by block from both ends, the beaten ones left out.
 4. In `meeting` starts and ends become whole schedules.
 5. In `aiming` the value sought comes down from the bound until a schedule reaches it.
@@ -21,7 +22,7 @@ from optimizer.solvers.relaxing import Relaxation, relax
 
 __all__ = ["pareto"]
 
-_WIDTH = 600
+_WIDTH = 1000
 """Parts of schedules that are kept before one block at first, and more for large problems."""
 
 
@@ -70,8 +71,7 @@ def _pareto(problem: Problem, clock: Clock) -> Solution:
 def _search(problem: Problem, relaxation: Relaxation, clock: Clock) -> _Found:
     """The best schedule, or what was in hand when the clock stopped the search."""
     width = _WIDTH + problem.value.size // 50
-    search = Search(problem, relaxation, gap=0, width=width, every=False)
-    search.gap = search.widest // 32
+    search = Search(problem, relaxation, width=width, every=False)
     try:
         found = search.run(clock)
     except OutOfTime:

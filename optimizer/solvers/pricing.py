@@ -18,9 +18,18 @@ import numpy as np
 
 from optimizer.problem import Int64, Problem
 
-__all__ = ["Path", "best_above", "best_at", "best_below", "ends_at", "layers_of", "starts_at"]
+__all__ = [
+    "NEVER",
+    "Path",
+    "best_above",
+    "best_at",
+    "best_below",
+    "ends_at",
+    "layers_of",
+    "starts_at",
+]
 
-_NEVER = -(1 << 62)
+NEVER = -(1 << 62)
 """Below every objective: a state that no schedule reaches."""
 
 
@@ -43,18 +52,23 @@ def starts_at(problem: Problem, scale: Int64, price: Int64) -> Int64:
     """
     width, (layers, step) = len(problem.counts), layers_of(problem)
     highest, may_drop, may_leave = problem.highest_before, problem.may_drop, problem.may_leave
-    starts = np.full((problem.depth + 1, len(scale), layers, width), _NEVER, dtype=np.int64)
+    starts = np.empty((problem.depth + 1, len(scale), layers, width), dtype=np.int64)
+    starts[0] = NEVER
     starts[0, :, -1, -1] = 0
+    scale, price = scale[:, None, None], price[:, None, None]
     for i in range(problem.depth):
-        stay = scale[:, None] * problem.value[i] - price[:, None] * problem.segment_ns[i]
         into = starts[i + 1]
-        np.add(starts[i], stay[:, None], out=into)
+        into[:] = scale * problem.value[i] - price * problem.segment_ns[i]
         if may_drop[i]:
-            cut = (stay - price[:, None] * problem.cut_ns[i])[:, None]
             below = into[:, : layers - step]
-            np.maximum(below, best_above(starts[i, :, step:], highest) + cut, out=below)
+            cut = best_above(starts[i, :, step:], highest)
+            cut += below - price * problem.cut_ns[i]
+            into += starts[i]
+            np.maximum(below, cut, out=below)
+        else:
+            into += starts[i]
         if not may_leave[i].all():
-            into[..., ~may_leave[i]] = _NEVER
+            into[..., ~may_leave[i]] = NEVER
     return starts
 
 
@@ -62,16 +76,16 @@ def ends_at(problem: Problem, scale: Int64, price: Int64) -> Int64:
     """The best priced end that every state reaches; arguments and shape as `starts_at`."""
     width, (layers, step) = len(problem.counts), layers_of(problem)
     highest, may_drop, may_leave = problem.highest_before, problem.may_drop, problem.may_leave
-    ends = np.full((problem.depth + 1, len(scale), layers, width), _NEVER, dtype=np.int64)
+    ends = np.empty((problem.depth + 1, len(scale), layers, width), dtype=np.int64)
     ends[-1] = 0
+    scale, price = scale[:, None, None], price[:, None, None]
     for i in reversed(range(problem.depth)):
-        stay = scale[:, None] * problem.value[i] - price[:, None] * problem.segment_ns[i]
         into = ends[i]
-        np.add(ends[i + 1], stay[:, None], out=into)
-        into[..., ~may_leave[i]] = _NEVER
+        np.add(ends[i + 1], scale * problem.value[i] - price * problem.segment_ns[i], out=into)
+        if not may_leave[i].all():
+            into[..., ~may_leave[i]] = NEVER
         if may_drop[i]:
-            cut = into[:, : layers - step] - (price[:, None] * problem.cut_ns[i])[:, None]
-            above = into[:, step:]
+            cut, above = into[:, : layers - step] - price * problem.cut_ns[i], into[:, step:]
             np.maximum(above, best_below(cut, highest), out=above)
     return ends
 
@@ -87,6 +101,10 @@ def best_below(rows: Int64, highest: Int64) -> Int64:
     [7, 5, 9]
     """
     width = len(highest)
+    if highest[0] == width - 1:
+        best = np.full(rows.shape, NEVER, dtype=np.int64)
+        np.maximum.accumulate(rows[..., :-1], axis=-1, out=best[..., 1:])
+        return best
     lowest = np.searchsorted(highest, np.arange(width))
     # Read from right to left it is `best_above`.
     return best_above(rows[..., ::-1], width - 1 - lowest[::-1])[..., ::-1]
@@ -103,7 +121,7 @@ def best_above(rows: Int64, highest: Int64) -> Int64:
     [5, 9, 8]
     """
     width = rows.shape[-1]
-    best = np.full(rows.shape, _NEVER, dtype=np.int64)
+    best = np.full(rows.shape, NEVER, dtype=np.int64)
     if highest[0] == width - 1:
         best[..., :-1] = np.maximum.accumulate(rows[..., :0:-1], axis=-1)[..., ::-1]
         return best

@@ -75,16 +75,19 @@ class Steps:
     Attributes:
         on: shape (depth,), behind starts.
         back: shape (depth,), before ends.
+        layers: of states before every block.
     """
 
     on: tuple[Step, ...]
     back: tuple[Step, ...]
+    layers: int
 
 
 def steps_of(problem: Problem) -> Steps:
     """The steps of a problem with allowed counts only."""
     width, highest = len(problem.counts), problem.highest_before
-    columns, shift = np.arange(width), layers_of(problem)[1] * width
+    layers, down = layers_of(problem)
+    columns, shift = np.arange(width), down * width
     nothing, every = np.zeros(width, dtype=np.int64), np.ones(width, dtype=np.bool_)
     lowest = np.searchsorted(highest, columns)
     on, back = [], []
@@ -97,4 +100,4 @@ def steps_of(problem: Problem) -> Steps:
         free = (nothing, nothing, every)
         on.append(Step(False, *kept, *free, *paid, columns + 1, highest, -shift, highest))
         back.append(Step(True, *kept, *paid, *free, lowest, columns - 1, shift, highest))
-    return Steps(tuple(on), tuple(back))
+    return Steps(tuple(on), tuple(back), layers)

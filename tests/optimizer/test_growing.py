@@ -124,6 +124,41 @@ def test_the_best_start_and_end_of_a_state_are_the_best_schedule_through_it(
         assert best.get(state) == found if found > -(1 << 61) else state not in best
 
 
+@settings(max_examples=200, deadline=None)
+@given(problem=problems(), fine=st.booleans())
+def test_no_schedule_is_worth_more_than_the_bound_of_its_states(
+    problem: Problem, fine: bool
+) -> None:
+    """Before every block, and so as a whole; the schedule is what `states` are counted for."""
+    problem = problem.allowed_only()
+    relaxation = relax(problem)
+    if not isinstance(relaxation, Relaxation):
+        return
+    bounds, (layers, step) = bounds_for(problem, relaxation, fine=fine), layers_of(problem)
+    width = len(problem.counts)
+    for tokens in every_schedule(problem):
+        if problem.latency_ns(tokens) > problem.budget_ns:
+            continue
+        value, layer, before = problem.value_of(tokens), layers - 1, problem.full
+        for i, left in enumerate((*tokens, tokens[-1])):
+            state = layer * width + int(np.searchsorted(problem.counts, before))
+            assert bounds.most[i, state] >= relaxation.scale * value
+            layer, before = layer - step * (left != before), left
+        assert bounds.upper >= value
+        assert bounds.states_at(value) > problem.depth
+
+
+def test_the_bound_of_all_prices_is_lower_than_that_of_one() -> None:
+    problem = staircase(12, 197, 4, share=0.6, earliest=0).allowed_only()
+    relaxation = relax(problem)
+    assert isinstance(relaxation, Relaxation)
+    bounds, best = bounds_for(problem, relaxation), pareto(problem).value
+    assert best <= bounds.upper < relaxation.upper
+    for states in (1, 50, 500):
+        aim = bounds.aim_of(states)
+        assert bounds.states_at(aim + 1) < states <= bounds.states_at(aim)
+
+
 @given(rows=st.lists(st.integers(-9, 9), min_size=1, max_size=12), data=st.data())
 def test_best_below_looks_where_best_above_looks_from(
     rows: list[int], data: st.DataObject
