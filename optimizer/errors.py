@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = [
     "BudgetError",
+    "DamageError",
     "ExportError",
     "InfeasibleError",
     "OptimizerError",
@@ -72,3 +73,7 @@ class PictureError(OptimizerError, ValueError):
 
 class WeightsError(OptimizerError, ValueError):
     """A checkpoint that cannot be read safely, or holds another model's weights."""
+
+
+class DamageError(OptimizerError, ValueError):
+    """A damage table that contradicts itself, or was measured of something else."""

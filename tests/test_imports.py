@@ -16,6 +16,7 @@ HEAVY = (
     "optimizer.calibrating",
     "optimizer.evaluating",
     "optimizer.exporting",
+    "optimizer.fidelity.measuring",
     "optimizer.parity",
     "optimizer.pruning",
     "optimizer.verifying",

@@ -118,7 +118,13 @@ class CutTrunk:
         return walk
 
     def steps(
-        self, x: Tensor, beside: Beside, *, fill: bool = False, stop: int | None = None
+        self,
+        x: Tensor,
+        beside: Beside,
+        *,
+        fill: bool = False,
+        start: int = 0,
+        stop: int | None = None,
     ) -> Iterable[Walk]:
         """Run the blocks one by one.
 
@@ -126,7 +132,8 @@ class CutTrunk:
             x: tokens, (batch, tokens, dim).
             beside: what goes beside them.
             fill: keep the states of dropped patches, for `Walk.dense`.
-            stop: blocks to run at most.
+            start: the first block to run, which `x` enters; none before it may cut.
+            stop: the block before which to end.
 
         Yields:
             After each block, how far the pass has come.
@@ -134,7 +141,7 @@ class CutTrunk:
         trail = Trail(sizes=self.sizes_at_start(beside))
         decisions: tuple[Decision, ...] = ()
         # Not a slice: a list of modules makes a new module of it at every call.
-        for index, block in enumerate(islice(self.blocks, stop)):
+        for index, block in islice(enumerate(self.blocks), start, stop):
             sides = beside.of_block(index, cutting=isinstance(block, Cutting))
             if isinstance(block, Cutting) and block.pruning_cut.proportional:
                 sides = _weighed(sides, trail.log_sizes(prefix=self.prefix).to(x.dtype))

@@ -1,0 +1,13 @@
+"""Measures what cuts cost: the only part of fidelity that runs a model."""
+
+from optimizer.fidelity.measuring.digests import digest_of_weights
+from optimizer.fidelity.measuring.scheduled import ScheduleDamage, measure_schedules
+from optimizer.fidelity.measuring.table import counts_to_measure, measure_damage
+
+__all__ = [
+    "ScheduleDamage",
+    "counts_to_measure",
+    "digest_of_weights",
+    "measure_damage",
+    "measure_schedules",
+]
