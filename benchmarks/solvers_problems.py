@@ -53,12 +53,13 @@ KINDS = (
     "weighted by block",
     "table of values",
     "at most 3 cuts",
+    "damage by block",
 )
-"""The lines of the table. The last three are measured curves where cuts cost 1 %."""
+"""The lines of the table. The last four are measured curves where cuts cost 1 %."""
 
 _SHARES = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 _FEW_SHARES = (0.5, 0.8)
-"""Budgets of the last three kinds."""
+"""Budgets of the last four kinds."""
 
 _FILES = {
     "3090": "rtx3090_llama8b_tp1.csv.gz",
@@ -194,7 +195,23 @@ def _values(kind: str, depth: int, counts: Ints) -> Ints:
     if kind == KINDS[5]:
         table: Ints = np.cumsum(rng.integers(0, 1000, kept.shape), axis=1)
         return table
+    if kind == KINDS[7]:
+        return _damages(rng, depth, counts)
     return kept
+
+
+def _damages(rng: np.random.Generator, depth: int, counts: Ints) -> Ints:
+    """As measured values are: a smooth damage by block and count, which adds up over cuts.
+
+    A cut does the damage of the count that it leaves less that of the count before, each at
+    its own block, and blocks differ ten times: so values rise and fall, many below zero.
+    """
+    dropped = 1 - counts / counts[-1]
+    weight = np.exp(rng.uniform(0, np.log(10), (depth, 1)))
+    damage = 1e8 * weight * dropped ** rng.uniform(1, 4, (depth, 1))
+    after = np.vstack([damage[1:], np.zeros((1, len(counts)))])
+    value: Ints = np.rint(after - damage).astype(np.int64)
+    return value
 
 
 def _staircase(model: str, seed: int, first: int, share: float, most: float) -> Problem:

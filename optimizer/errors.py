@@ -5,7 +5,9 @@ from __future__ import annotations
 __all__ = [
     "BudgetError",
     "DamageError",
+    "EvaluationError",
     "ExportError",
+    "ImagesError",
     "InfeasibleError",
     "OptimizerError",
     "PictureError",
@@ -16,6 +18,7 @@ __all__ = [
     "UnsupportedModelError",
     "VerificationError",
     "WeightsError",
+    "WorldError",
 ]
 
 
@@ -77,3 +80,15 @@ class WeightsError(OptimizerError, ValueError):
 
 class DamageError(OptimizerError, ValueError):
     """A damage table that contradicts itself, or was measured of something else."""
+
+
+class EvaluationError(OptimizerError, RuntimeError):
+    """Answers that cannot be compared: none, no numbers, or not one for each image."""
+
+
+class ImagesError(OptimizerError, ValueError):
+    """Images that cannot be found or read, or whose labels are not the model's."""
+
+
+class WorldError(OptimizerError, ValueError):
+    """Processes that cannot find one another, or do not agree who is who."""

@@ -6,38 +6,35 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from latmodel.catalogue import read_profile
 from latmodel.profile import DeviceProfile
 from latmodel.table import LatencyTable
 from latmodel.workload import Workload
 from latmodel.workloads import find_workload
-from optimizer.assuring import solve_assured, stays_whole
+from optimizer.advising import UNTIMED, gap_of, starving, unmeasured, yielded
 from optimizer.budget import Budget
 from optimizer.errors import BudgetError, ProblemError
+from optimizer.fidelity.claim import Claim
+from optimizer.fidelity.valuing import (
+    not_negative,
+    predicted_damage,
+    value_of_damage,
+    whole_damage,
+)
 from optimizer.plan import Plan
-from optimizer.posing import pose_endings, problem_for, solve_better
-from optimizer.schedule import Schedule
-from optimizer.solution import Solution, Status
+from optimizer.posing import problem_for, solve_better
+from optimizer.question import Question
 from optimizer.solvers.pareto import pareto
 from optimizer.solving import Solver
+from optimizer.yielding import Yielded, answer_yielding
 
 if TYPE_CHECKING:
     from torch import nn
 
+    from optimizer.fidelity.damage import DamageTable
+    from optimizer.schedule import Schedule
+
 __all__ = ["optimize", "problem_for", "provenance_of", "workload_of"]
-
-_COLLAPSED = 0.25
-"""A schedule whose last block keeps less than this share of the tokens gets a warning.
-
-Source: EViT at its lowest published rate, 0.5 after blocks 3, 6 and 9, ends at 0.125 and
-loses 5 points; at 0.7 it ends at 0.34 (Liang et al. 2022, arXiv:2202.07800)."""
-
-_UNTIMED = (
-    "proportional attention adds a mask to every attention behind the first cut, which no "
-    "profile has timed and some fused kernels do not take: verify the plan on the device"
-)
 
 
 def optimize(
@@ -66,6 +63,7 @@ def optimize(
     dropped: str = "average",
     proportional: bool = False,
     solver: Solver = pareto,
+    damage: DamageTable | None = None,
 ) -> Plan:
     """Choose how many tokens each block keeps, so that the model meets a latency budget.
 
@@ -82,7 +80,9 @@ def optimize(
             own, and a measured curve where there is one.
         earliest_cut: the first block that may drop tokens, from 0; by default a quarter
             of the depth, since scores mean little before, or the first of the blocks
-            that `cut_blocks` and `pinned` name, if that is earlier.
+            that `cut_blocks` and `pinned` name, if that is earlier. Where the budget is so
+            tight that the last blocks would starve, that default gives way, by the rule in
+            `optimizer.yielding`; and with a damage table it is 0.
         max_cuts: blocks that may drop tokens at most; None for no limit.
         least_count: tokens that every block keeps at least; by default one more than the
             prefix.
@@ -108,6 +108,9 @@ def optimize(
             timed it.
         solver: any function in `optimizer.solvers`; or, with `lossless_last=False`, since
             their blocks are counted among all, in `optimizer.baselines.fitting`.
+        damage: what cuts cost at the output, measured for this model and this way of
+            cutting; then the least damage is chosen in place of the most tokens. See
+            `optimizer.fidelity`.
 
     Returns:
         A plan; where no schedule meets the budget its status says so and its schedule is
@@ -115,6 +118,7 @@ def optimize(
 
     Raises:
         BudgetError: not exactly one of `budget_ms` and `budget`, or it is not positive.
+        DamageError: the damage table is of another model or way of cutting.
         ProblemError: a constraint or `confidence` is out of range, `lossless_last` is True
             and the head reads more than prefix tokens, or `measured_only` is True and no
             count was timed.
@@ -134,37 +138,37 @@ def optimize(
     table = device.table(workload, mode=mode)
     table = _timed(table, device, workload) if measured_only else table
     budget_ns = chosen.within(table.dense_ns)
-    posed = pose_endings(
-        table,
-        workload,
+    constraints = {
+        "earliest_cut": earliest_cut,
+        "max_cuts": max_cuts,
+        "least_count": least_count,
+        "least_rate": least_rate,
+        "multiple_of": multiple_of,
+        "latest_cut": latest_cut,
+        "cut_blocks": cut_blocks,
+        "pinned": pinned,
+        "largest_drop": largest_drop,
+    }
+    value = None
+    if damage is not None:
+        damage.require_of(workload, score=score, dropped=dropped, proportional=proportional)
+        value = not_negative(value_of_damage(whole_damage(damage, table.counts)))
+        constraints["earliest_cut"] = earliest_cut or 0
+    question = Question(
+        table=table,
+        workload=workload,
         budget_ns=budget_ns,
+        value=value,
         lossless_last=lossless_last,
-        earliest_cut=earliest_cut,
-        max_cuts=max_cuts,
-        least_count=least_count,
-        least_rate=least_rate,
-        multiple_of=multiple_of,
-        latest_cut=latest_cut,
-        cut_blocks=cut_blocks,
-        pinned=pinned,
-        largest_drop=largest_drop,
+        confidence=confidence,
+        solver=solver,
+        time_limit_s=time_limit_s,
+        constraints=constraints,
     )
-    # A model that meets the budget as it is stays as it is, to the last bit.
-    fits = (
-        table.dense_ns <= budget_ns
-        if confidence is None
-        else stays_whole(posed[-1], table, confidence)
-    )
-    asked = posed[-1:] if lossless_last is None and fits else posed
-    assurance = None
-    if confidence is None:
-        ending, solution = solve_better(asked, solver=solver, time_limit_s=time_limit_s)
-    else:
-        ending, solution, assurance = solve_assured(
-            asked, table, confidence, solver=solver, time_limit_s=time_limit_s
-        )
-    _, fastest = solve_better(posed, solver=pareto, budget_ns=0)
-    schedule = ending.schedule_of(solution)
+    found = answer_yielding(question) if damage is None else Yielded.of(question.answer())
+    _, fastest = solve_better(found.widest, solver=pareto, budget_ns=0)
+    answer = found.answer
+    schedule, solution = answer.schedule, answer.solution
     return Plan(
         status=solution.status,
         model=workload.model,
@@ -179,18 +183,20 @@ def optimize(
         predicted_ns=solution.latency_ns,
         fastest_ns=fastest.latency_ns,
         relative_error=table.relative_error_of(schedule.tokens),
-        assurance=assurance,
+        assurance=answer.assurance,
         profile=device.name,
         device=device.device,
         provenance=provenance_of(device, table),
         warnings=(
             *device.warnings,
             *table.warnings,
-            *_warnings(solution, schedule),
-            *_gap(solution),
-            *((_UNTIMED,) if proportional and schedule.cuts else ()),
+            *_advice(found, damage),
+            *gap_of(answer, damage),
+            *((UNTIMED,) if proportional and schedule.cuts else ()),
         ),
         versions=_versions(),
+        earliest_cut=answer.earliest_cut,
+        fidelity=None if damage is None else _claim(damage, schedule),
     )
 
 
@@ -230,34 +236,18 @@ def provenance_of(device: DeviceProfile, table: LatencyTable) -> tuple[str, ...]
     return tuple(said)
 
 
-def _warnings(solution: Solution, schedule: Schedule) -> tuple[str, ...]:
-    last = schedule.worth[-1] / schedule.full
-    if solution.status.over_budget or last >= _COLLAPSED:
-        return ()
-    advice = (
-        f"the last block keeps {schedule.worth[-1]} of {schedule.full} tokens: counting kept "
-        "tokens says little about accuracy at so tight a budget; try --earliest-cut 1, "
-        f"--least-count {int(np.ceil(_COLLAPSED * schedule.full))} or a larger budget, and "
-        "evaluate the cut model"
+def _advice(found: Yielded, damage: DamageTable | None) -> tuple[str, ...]:
+    if damage is not None:
+        return unmeasured(found.answer.schedule, damage)
+    return (*yielded(found), *starving(found.answer))
+
+
+def _claim(damage: DamageTable, schedule: Schedule) -> Claim:
+    return Claim(
+        divergence=damage.divergence,
+        images=damage.images,
+        predicted=predicted_damage(damage, schedule.tokens),
     )
-    return (advice,)
-
-
-def _gap(solution: Solution) -> tuple[str, ...]:
-    kept, gap = solution.value, solution.bound - solution.value
-    if solution.status is Status.TIME_LIMIT:
-        said = (
-            f"the time limit stopped the solver: it keeps {kept} tokens over all blocks, and "
-            f"no schedule within the budget keeps over {gap} more; try a longer --time-limit"
-        )
-        return (said,)
-    if solution.status is Status.BOUNDED:
-        said = (
-            f"the schedule keeps {kept} tokens over all blocks; none that is as sure to keep "
-            f"the budget keeps over {gap} more"
-        )
-        return (said,)
-    return ()
 
 
 def _versions() -> tuple[tuple[str, str], ...]:

@@ -8,6 +8,7 @@ from latmodel.fields import Fields
 from latmodel.workload import DTYPES
 from optimizer.assurance import Assurance
 from optimizer.errors import ScheduleError
+from optimizer.fidelity.claim import Claim
 from optimizer.schedule import Schedule
 from optimizer.solution import Status
 
@@ -57,7 +58,8 @@ class Plan:
         budget_ns: what the whole model was to stay within.
         dense_ns: predicted for the unpruned model.
         predicted_ns: predicted for the schedule.
-        fastest_ns: the least that any schedule within the constraints could take.
+        fastest_ns: the least that any schedule within the constraints could take, an earliest
+            cut that may give way among them.
         relative_error: one standard deviation of the prediction, as a fraction of it.
         profile: the device profile's name.
         device: the device's name in it.
@@ -66,6 +68,8 @@ class Plan:
         versions: the packages that made it, by name.
         assurance: with what probability the budget is kept; None where the expected latency
             is all that is held against it.
+        earliest_cut: the first block that might drop tokens; None where nobody noted it.
+        fidelity: what was maximised in place of kept tokens, and what it came to.
     """
 
     status: Status
@@ -87,6 +91,8 @@ class Plan:
     versions: tuple[tuple[str, str], ...]
     proportional: bool = False
     assurance: Assurance | None = None
+    earliest_cut: int | None = None
+    fidelity: Claim | None = None
 
     def __post_init__(self) -> None:
         least = min(self.budget_ns, self.dense_ns, self.predicted_ns, self.fastest_ns)
@@ -142,9 +148,13 @@ class Plan:
     def to_dict(self) -> dict[str, object]:
         """As plain values, in the order a person reads them; latencies in ms.
 
-        Of proportional attention and of assurance it says nothing where there is none.
+        Of proportional attention, assurance and fidelity it says nothing where there is none.
         """
         proportional = {"proportional": True} if self.proportional else {}
+        claimed: dict[str, object] = {}
+        if self.fidelity is not None:
+            claimed = {"objective": "fidelity", "fidelity": self.fidelity.to_dict()}
+        noted = {} if self.earliest_cut is None else {"earliest_cut": self.earliest_cut}
         return {
             "format": FORMAT,
             "status": self.status.value,
@@ -158,6 +168,8 @@ class Plan:
             "score": self.score,
             "dropped": self.dropped,
             **proportional,
+            **noted,
+            **claimed,
             "budget_ms": self.budget_ms,
             "dense_ms": self.dense_ms,
             "predicted_ms": self.predicted_ms,
@@ -201,6 +213,8 @@ class Plan:
             predicted_ns=_read_ns(source, "predicted_ms"),
             fastest_ns=_read_ns(source, "fastest_ms"),
             assurance=Assurance.from_fields(source),
+            earliest_cut=_read_earliest(source),
+            fidelity=_read_claim(source),
             relative_error=source.number("relative_error", minimum=0),
             profile=source.text("profile"),
             device=source.text("device"),
@@ -216,6 +230,17 @@ class Plan:
                 "was edited by hand; make it again, or correct both"
             )
         return plan
+
+
+def _read_earliest(source: Fields) -> int | None:
+    return source.integer("earliest_cut", minimum=0) if source.has("earliest_cut") else None
+
+
+def _read_claim(source: Fields) -> Claim | None:
+    if not source.has("objective"):
+        return None
+    source.choice("objective", ("fidelity",))
+    return Claim.from_fields(source.mapping("fidelity"))
 
 
 def _read_ns(source: Fields, name: str) -> int:

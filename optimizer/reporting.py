@@ -47,12 +47,11 @@ def plan_lines(plan: Plan) -> list[str]:
             )
         )
     if plan.assurance is not None:
-        lines.append(
-            labelled("assured", _assured(plan.assurance, met=not plan.status.over_budget))
-        )
+        lines.append(labelled("assured", _assured(plan, plan.assurance)))
     lines += [
         labelled("tokens", counts_in_words(plan.schedule.tokens)),
         labelled("kept", f"{plan.kept_fraction:.1%} of all tokens over all blocks"),
+        *_fidelity(plan),
     ]
     if plan.schedule.lossless_last:
         lines.append(
@@ -70,10 +69,12 @@ def plan_lines(plan: Plan) -> list[str]:
     return lines
 
 
-def _assured(found: Assurance, *, met: bool) -> str:
+def _assured(plan: Plan, found: Assurance) -> str:
     """What the plan stays below, how surely, and what that costs."""
     sure = f"with {100 * found.confidence:g} % confidence: {found.upper_ns / 1e6:.2f} ms"
-    return f"{sure}; costs {found.lost:.1%} of the tokens" if met else sure
+    if plan.status.over_budget or plan.fidelity is not None:
+        return sure  # what it costs is told in tokens
+    return f"{sure}; costs {found.lost:.1%} of the tokens"
 
 
 def _meets_whole(plan: Plan) -> bool:
@@ -81,6 +82,20 @@ def _meets_whole(plan: Plan) -> bool:
     if plan.assurance is None:
         return plan.dense_ns <= plan.budget_ns
     return not (plan.schedule.cuts or plan.status.over_budget)
+
+
+def _fidelity(plan: Plan) -> list[str]:
+    claim = plan.fidelity
+    if claim is None:
+        return []
+    unit = "nats from" if claim.divergence == "kl" else "less than a cosine of 1 with"
+    said = f"{claim.predicted:.4g} {unit} the unpruned model's answers, predicted"
+    if claim.measured is not None and claim.error is not None:
+        said += f"; measured {claim.measured:.4g}, standard error {claim.error:.2g}"
+    if claim.agreement is not None:
+        said += f"; {claim.agreement:.1%} of first classes stay"
+    said += f"; {claim.images} images"
+    return textwrap.wrap(labelled("fidelity", said), 96, subsequent_indent=labelled("", ""))
 
 
 def _limit(plan: Plan) -> str:

@@ -17,6 +17,7 @@ HEAVY = (
     "optimizer.evaluating",
     "optimizer.exporting",
     "optimizer.fidelity.measuring",
+    "optimizer.images",
     "optimizer.parity",
     "optimizer.pruning",
     "optimizer.verifying",

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
+from contextlib import redirect_stderr
+from pathlib import Path
 from typing import Any
 
 import click
@@ -13,7 +16,8 @@ from optimizer import optimizing
 from optimizer.budget import Budget
 from optimizer.cli.grouped_command import GroupedCommand
 from optimizer.cli.groups.registry import GROUPS
-from optimizer.cli.option_group import Given, Outcome
+from optimizer.cli.option_group import Given, OptionGroup, Outcome
+from optimizer.images.spreading import find_world
 from optimizer.plan import Plan
 from optimizer.reporting import plan_lines
 from optimizer.saving import read_plan
@@ -47,12 +51,24 @@ def optimize(ctx: click.Context, /, **given: Any) -> int:  # by name, each check
             return status
     if given["schedule"] is not None:
         _refuse_question(ctx)
+    spread = [group for group in GROUPS if group.spreads(given)]
+    if spread and not find_world().first:
+        return _assist(given, spread)
     plan, said = _planned(given)
     outcomes = [said, *(group.act(plan, given) for group in GROUPS)]
     found = [outcome for outcome in outcomes if outcome is not None]
     _print(plan, found, given["as_json"])
     decide = plan.status.over_budget or any(outcome.act_on for outcome in found)
     return _ACT_ON_IT if decide else 0
+
+
+def _assist(given: Given, spread: Sequence[OptionGroup]) -> int:
+    """Do this process's part of the work; the first does the rest, and talks."""
+    with Path(os.devnull).open("w", encoding="utf-8") as nowhere, redirect_stderr(nowhere):
+        plan, _ = _planned(given)
+        for group in spread:
+            group.act(plan, given)
+    return 0
 
 
 def _refuse_question(ctx: click.Context) -> None:

@@ -49,6 +49,11 @@ def _nothing(*_: object) -> None:
     """What most groups have to check and to do."""
 
 
+def _never(_: Given) -> bool:
+    """Most groups' work is for one process."""
+    return False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OptionGroup:
     """Options of one subject.
@@ -64,6 +69,8 @@ class OptionGroup:
         choose: makes the plan, by the arguments of `optimizer.optimize` that were given, and
             tells how, where its options ask for that; None where they do not.
         act: does with a plan what its options ask for; None where they ask for nothing.
+        spreads: whether its options share work among the processes that `torchrun` started:
+            then all of them act, and all else is left to the first.
     """
 
     title: str
@@ -73,6 +80,7 @@ class OptionGroup:
     answer: Callable[[Given], int | None] = _nothing
     choose: Callable[[Given, Given], tuple[Plan, Outcome] | None] = _nothing
     act: Callable[[Plan, Given], Outcome | None] = _nothing
+    spreads: Callable[[Given], bool] = _never
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -9,19 +9,16 @@ from typing import TYPE_CHECKING
 
 from latmodel.fields import Fields
 from optimizer.errors import DamageError
+from optimizer.fidelity.claim import DIVERGENCES
 from optimizer.plan import DROPPED, SCORES, require_sizes
 
 if TYPE_CHECKING:
     from latmodel.workload import Workload
 
-__all__ = ["DIVERGENCES", "BlockDamage", "DamageTable"]
+__all__ = ["BlockDamage", "DamageTable"]
 
 FORMAT = 1
 """The file format written here; any other number is refused."""
-
-DIVERGENCES = ("kl", "cosine")
-"""How an answer is compared with the uncut model's: the Kullback-Leibler divergence of the
-classes, in nats; or, without a classifier, one less the cosine of the pooled features."""
 
 _MOST = 1e6
 """Damage above this is no divergence of a model that answers anything."""
@@ -88,7 +85,7 @@ class DamageTable:
 
     Attributes:
         model: timm's name.
-        divergence: one of `DIVERGENCES`.
+        divergence: one of `optimizer.fidelity.claim.DIVERGENCES`.
         score: what chose the tokens that stayed; see `optimizer.pruning`.
         dropped: what became of the others; see `optimizer.pruning`.
         proportional: whether later attention counted a token as often as the patches that
@@ -175,6 +172,21 @@ class DamageTable:
                     f"{name} is {measured!r} in the damage table and {wanted!r} in the "
                     "question: measure a table for it, or ask what the table is for"
                 )
+
+    def require_weights(self, digest: str) -> None:
+        """Refuse to be used for a model with other weights.
+
+        Args:
+            digest: theirs, by `optimizer.fidelity.measuring.digest_of_weights`.
+
+        Raises:
+            DamageError: they are others.
+        """
+        if digest != self.weights:
+            raise DamageError(
+                f"weights_sha256 is {self.weights[:12]}... in the damage table and "
+                f"{digest[:12]}... of the model's weights: measure a table for these"
+            )
 
     def to_dict(self) -> dict[str, object]:
         """As plain values, in the order a person reads them."""

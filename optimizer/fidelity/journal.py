@@ -17,8 +17,9 @@ from typing import IO
 from latmodel.errors import LatmodelError
 from latmodel.fields import Fields
 from optimizer.errors import DamageError
+from optimizer.images.spreading import World
 
-__all__ = ["DamageJournal", "journal_path"]
+__all__ = ["DamageJournal", "journal_of", "journal_path", "remove_journal"]
 
 MAX_BYTES = 200_000_000
 """Over ten thousand images; more is refused before it is parsed."""
@@ -33,6 +34,28 @@ def journal_path(out: Path) -> Path:
     'deit.yaml.partial'
     """
     return out.with_name(f"{out.name}.partial")
+
+
+def journal_of(path: Path, world: World) -> Path:
+    """The journal of one process; the first has the name alone.
+
+    >>> journal_of(Path("deit.yaml.partial"), World(2, 4)).name
+    'deit.yaml.partial.2'
+    """
+    return path if world.first else path.with_name(f"{path.name}.{world.rank}")
+
+
+def remove_journal(out: Path, world: World) -> None:
+    """Remove this process's journal of a table that is written.
+
+    Raises:
+        DamageError: it cannot be removed.
+    """
+    path = journal_of(journal_path(out), world)
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise DamageError(f"{path}: cannot remove: {error.strerror or error}") from None
 
 
 class DamageJournal:
@@ -79,11 +102,6 @@ class DamageJournal:
     def close(self) -> None:
         """End writing; the file stays."""
         self._file.close()
-
-    def remove(self) -> None:
-        """Remove the journal, whose table is written."""
-        self.close()
-        self._path.unlink(missing_ok=True)
 
     def _write(self, values: Mapping[str, object]) -> None:
         self._file.write(json.dumps(dict(values)).encode() + b"\n")

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from latmodel.table import Int64
     from optimizer.fidelity.damage import DamageTable
 
-__all__ = ["UNIT", "predicted_damage", "value_of_damage", "whole_damage"]
+__all__ = ["UNIT", "not_negative", "predicted_damage", "value_of_damage", "whole_damage"]
 
 UNIT = 1e-6
 """The solver counts damage in millionths: for classes, of a nat."""
@@ -49,6 +49,19 @@ def value_of_damage(damage: Int64) -> Int64:
     [[-4, -1, 0], [-5, -3, 0]]
     """
     return np.diff(damage, axis=0, append=0)
+
+
+def not_negative(value: Int64) -> Int64:
+    """The same with a constant added to each block's row, which changes no choice.
+
+    Args:
+        value: shape (depth, C).
+
+    >>> not_negative(np.array([[-4, -1, 0], [-5, -3, 0]])).tolist()
+    [[0, 3, 4], [0, 2, 5]]
+    """
+    shifted: Int64 = value - value.min(axis=1, keepdims=True)
+    return shifted
 
 
 def predicted_damage(table: DamageTable, tokens: tuple[int, ...]) -> float:

@@ -1,9 +1,10 @@
 """The default solver: the best schedule within a budget, proved.
 
 1. `relaxing` puts a price on the nanosecond: a bound on the optimum, and a schedule.
-2. `bounding` tells, at many prices, which ends of schedules may still reach a value.
-3. `growing` grows those ends, block by block from the last, the beaten ones left out.
-4. In `aiming` the value sought comes down from the bound until a schedule reaches it.
+2. `bounding` tells, at many prices, which parts of schedules may still reach a value.
+3. `growing` grows those parts, block by block from both ends, the beaten ones left out.
+4. In `meeting` starts and ends become whole schedules.
+5. In `aiming` the value sought comes down from the bound until a schedule reaches it.
 """
 
 from __future__ import annotations
@@ -11,20 +12,17 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-import numpy as np
-
 from optimizer.problem import Problem
 from optimizer.solution import Solution, Status
 from optimizer.solvers.aiming import Search
 from optimizer.solvers.clock import Clock, OutOfTime
-from optimizer.solvers.growing import tokens_of
 from optimizer.solvers.pricing import Path, layers_of
 from optimizer.solvers.relaxing import Relaxation, relax
 
 __all__ = ["pareto"]
 
-_LABELS = 1_000
-"""Labels that one search may grow before a smaller step is tried."""
+_WIDTH = 600
+"""Parts of schedules that are kept before one block at first, and more for large problems."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +69,11 @@ def _pareto(problem: Problem, clock: Clock) -> Solution:
 
 def _search(problem: Problem, relaxation: Relaxation, clock: Clock) -> _Found:
     """The best schedule, or what was in hand when the clock stopped the search."""
-    most = _LABELS + problem.value.size // 10
-    search = Search(problem, relaxation, gap=0, most=most)
+    width = _WIDTH + problem.value.size // 50
+    search = Search(problem, relaxation, gap=0, width=width, every=False)
     search.gap = search.widest // 32
     try:
-        grown = search.run(clock)
+        found = search.run(clock)
     except OutOfTime:
-        tokens = tuple(int(problem.counts[k]) for k in relaxation.incumbent.columns)
-        return _Found(tokens, search.bound)
-    last = np.array([len(grown[0]) - 1])
-    return _Found(tuple(tokens_of(problem, grown, last)[0].tolist()), None)
+        return _Found(search.tokens, search.bound)
+    return _Found(tuple(found.tokens[-1].tolist()), None)

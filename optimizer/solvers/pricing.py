@@ -1,4 +1,4 @@
-"""The budget priced into the objective: the best start of a schedule at any price.
+"""The budget priced into the objective: the best start and end of a schedule at any price.
 
 At ``scale`` per unit of value and ``price`` per nanosecond a schedule is worth ``scale *
 value - price * latency``. Without a budget the best is a short dynamic program over states:
@@ -6,8 +6,8 @@ a state before block ``i`` is a layer, how many cuts are still allowed, and the 
 count that reaches the block. Where the number of cuts has no limit that binds there is one
 layer, and a cut stays in it.
 
-Numbers: ``scale * value`` and ``price * latency`` stay below 2**60 (`relaxing` sees to it),
-so a start that exists is above -2**61, one that does not below, and nothing overflows.
+Numbers: ``scale * value`` and ``price * latency`` stay below 2**60 (`relaxing` sees to it), so
+a start or end that exists is above -2**61, one that does not below, and nothing overflows.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 
 from optimizer.problem import Int64, Problem
 
-__all__ = ["Path", "best_above", "best_at", "layers_of", "starts_at"]
+__all__ = ["Path", "best_above", "best_at", "best_below", "ends_at", "layers_of", "starts_at"]
 
 _NEVER = -(1 << 62)
 """Below every objective: a state that no schedule reaches."""
@@ -56,6 +56,40 @@ def starts_at(problem: Problem, scale: Int64, price: Int64) -> Int64:
         if not may_leave[i].all():
             into[..., ~may_leave[i]] = _NEVER
     return starts
+
+
+def ends_at(problem: Problem, scale: Int64, price: Int64) -> Int64:
+    """The best priced end that every state reaches; arguments and shape as `starts_at`."""
+    width, (layers, step) = len(problem.counts), layers_of(problem)
+    highest, may_drop, may_leave = problem.highest_before, problem.may_drop, problem.may_leave
+    ends = np.full((problem.depth + 1, len(scale), layers, width), _NEVER, dtype=np.int64)
+    ends[-1] = 0
+    for i in reversed(range(problem.depth)):
+        stay = scale[:, None] * problem.value[i] - price[:, None] * problem.segment_ns[i]
+        into = ends[i]
+        np.add(ends[i + 1], stay[:, None], out=into)
+        into[..., ~may_leave[i]] = _NEVER
+        if may_drop[i]:
+            cut = into[:, : layers - step] - (price[:, None] * problem.cut_ns[i])[:, None]
+            above = into[:, step:]
+            np.maximum(above, best_below(cut, highest), out=above)
+    return ends
+
+
+def best_below(rows: Int64, highest: Int64) -> Int64:
+    """For each column, the greatest of a row over the smaller columns that it may cut to.
+
+    Args:
+        rows: shape (..., C).
+        highest: shape (C,), the last column that a cut to each may come from.
+
+    >>> best_below(np.array([7, 5, 9, 8]), np.array([1, 2, 3, 3])).tolist()[1:]
+    [7, 5, 9]
+    """
+    width = len(highest)
+    lowest = np.searchsorted(highest, np.arange(width))
+    # Read from right to left it is `best_above`.
+    return best_above(rows[..., ::-1], width - 1 - lowest[::-1])[..., ::-1]
 
 
 def best_above(rows: Int64, highest: Int64) -> Int64:

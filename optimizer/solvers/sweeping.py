@@ -12,19 +12,17 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from optimizer.problem import Int64, Problem
+from optimizer.problem import Problem
 from optimizer.solvers.aiming import Search
 from optimizer.solvers.clock import Clock
-from optimizer.solvers.growing import tokens_of
-from optimizer.solvers.labels import Labels
 from optimizer.solvers.points import Points
 from optimizer.solvers.pricing import Path
 from optimizer.solvers.relaxing import relax
 
 __all__ = ["swept"]
 
-_LABELS = 20_000
-"""Labels that one stretch may grow, beside a tenth of the problem's size."""
+_WIDTH = 2_000
+"""Parts of schedules before one block that one stretch keeps at first."""
 
 
 def swept(problem: Problem, low_ns: int) -> Iterator[Points]:
@@ -42,23 +40,14 @@ def swept(problem: Problem, low_ns: int) -> Iterator[Points]:
         relaxation = relax(problem)
         if isinstance(relaxation, Path):
             return
-        most = _LABELS + problem.value.size // 10
-        search = Search(problem, relaxation, gap=2 * reach, most=most)
-        grown, reach = search.run(Clock(None)), max(search.gap, 1)
-        latency = grown[0].latency_ns + problem.fixed_ns
+        width = _WIDTH + problem.value.size // 100
+        search = Search(problem, relaxation, gap=2 * reach, width=width, every=True)
+        found, reach = search.run(Clock(None)), max(search.gap, 1)
+        latency = found.latency_ns + problem.fixed_ns
         places = np.flatnonzero(latency >= low_ns)
         if len(places):
-            yield _points(problem, grown, places)
+            yield Points(latency[places], found.value[places], found.tokens[places])
         budget = int(latency[0]) - 1
         if budget < max(low_ns, problem.fixed_ns):
             return
         problem = problem.with_budget(budget)
-
-
-def _points(problem: Problem, grown: list[Labels], places: Int64) -> Points:
-    first = grown[0]
-    return Points(
-        first.latency_ns[places] + problem.fixed_ns,
-        first.value[places],
-        tokens_of(problem, grown, places),
-    )

@@ -104,7 +104,7 @@ def test_the_suite_has_every_kind_and_no_problem_twice(suites: Any) -> None:
     found = {kind: sum(case.kind == kind for case in cases) for kind in suites.KINDS}
     # Two first blocks; three curves, as read or stretched, or six staircases; budgets.
     assert found == dict(
-        zip(suites.KINDS, [2 * 6 * 7, 2 * 6 * 7 * 2, 84, 84, 24, 24, 24], strict=True)
+        zip(suites.KINDS, [2 * 6 * 7, 2 * 6 * 7 * 2, 84, 84, 24, 24, 24, 24], strict=True)
     )
     assert len({(case.kind, case.name) for case in cases}) == len(cases)
     problem = next(case for case in cases if case.name == "3090, from 3, cut 0, 0.4").make()

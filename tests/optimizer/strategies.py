@@ -42,11 +42,11 @@ def problems(draw: st.DrawFn, *, depths: int = 4, options: int = 5) -> Problem:
             0, fixed + draw(st.sampled_from(range(-3, int(segments.max(axis=1).sum()) + 9)))
         ),
         earliest_cut=draw(_mostly(0, st.integers(0, depth))),
-        max_cuts=draw(_mostly(None, st.integers(0, depth))),
+        max_cuts=draw(_often(None, st.sampled_from(range(depth + 1)))),
         least_count=draw(_mostly(1, st.integers(1, counts[-1]))),
         multiple_of=draw(_mostly(1, st.integers(2, 3))),
         cut_blocks=draw(_mostly(None, _ascending(range(depth)))),
-        largest_drop=draw(_mostly(None, st.integers(1, 16))),
+        largest_drop=draw(_often(None, st.integers(1, 16))),
     )
     latest = draw(_mostly(None, st.integers(0, depth)))
     if latest is not None and latest >= problem.earliest_cut:
@@ -64,13 +64,19 @@ def _mostly(usual: _T, others: st.SearchStrategy[_T]) -> st.SearchStrategy[_T]:
     )
 
 
-def _ascending(choices: range) -> st.SearchStrategy[tuple[int, ...]]:
-    return st.sets(st.sampled_from(choices)).map(lambda chosen: tuple(sorted(chosen)))
+def _often(usual: _T, others: st.SearchStrategy[_T]) -> st.SearchStrategy[_T]:
+    """A constraint in one case of two, for those that leave many schedules."""
+    return st.booleans().flatmap(lambda plain: st.just(usual) if plain else others)
+
+
+def _ascending(choices: range, *, least: int = 0) -> st.SearchStrategy[tuple[int, ...]]:
+    chosen = st.sets(st.sampled_from(choices), min_size=least)
+    return chosen.map(lambda some: tuple(sorted(some)))
 
 
 def _pinned(draw: st.DrawFn, problem: Problem) -> Problem:
     """Pins that a schedule of the problem obeys, so that they contradict nothing."""
-    blocks = draw(_mostly((), _ascending(range(problem.depth))))
+    blocks = draw(_often((), _ascending(range(problem.depth), least=1)))
     if not blocks:
         return problem
     tokens = draw(st.sampled_from(list(every_schedule(problem))))

@@ -119,6 +119,15 @@ def test_highs_closes_what_sums_leave_open() -> None:
     assert milp_several([plain, other], above=9).bound == 9
 
 
+def test_highs_looks_for_whatever_is_worth_more() -> None:
+    """A schedule worth one more than what is in hand is found, and none worth the same."""
+    one = np.array([[10, 11]])
+    problem = Problem(np.array([1, 2]), one, one * 0, one * 0, 0, 5)
+    found = [milp_several([problem, problem], above=above) for above in (9, 10, 11)]
+    assert [each.tokens for each in found] == [(2,), (2,), None]
+    assert found[2].bound == 11
+
+
 def test_budgets_that_exclude_each_other_are_infeasible() -> None:
     """Each can be met, and half of each together; HiGHS proves that both cannot."""
     one = np.array([[10, 0]])

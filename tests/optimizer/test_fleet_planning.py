@@ -138,6 +138,7 @@ def test_a_fleet_that_cannot_is_an_answer_with_status_1(command: Run) -> None:
     [
         (("--budget", "9ms", "--frontier"), "--frontier is of one device: give one"),
         (("--budget", "9ms", "--verify"), "--verify is of one device: give one"),
+        (("--budget", "9ms", "--evaluate", "."), "--evaluate is of one device: give one"),
         (("--budget", "9ms", "--confidence", "95%"), "--confidence is of one device: give one"),
         ((), "--budget is missing; for example: optimize --budget 80% --device-profile t4"),
         (("--budget", "9ms", "--out", "x.yaml"), "allowed for a fleet is .json"),

@@ -38,7 +38,7 @@ def _unbeaten(ends: list[tuple[int, int, int, int]]) -> list[tuple[int, int, int
 def test_labels_are_those_that_no_other_beats(ends: list[tuple[int, int, int, int]]) -> None:
     """Ordered by state, then latency; every one still has its own place."""
     state, latency, value, column = (np.array(numbers) for numbers in zip(*ends, strict=True))
-    found = unbeaten(Labels(state, latency, value, column, np.arange(len(ends))))
+    found = unbeaten(Labels(state, latency, value, column, np.arange(len(ends)), column))
     numbers = (found.state, found.latency_ns, found.value, found.column)
     assert list(zip(*(each.tolist() for each in numbers), strict=True)) == _unbeaten(ends)
     assert [ends[place] for place in found.rest.tolist()] == _unbeaten(ends)

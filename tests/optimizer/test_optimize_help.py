@@ -74,8 +74,8 @@ def test_help_all_lists_every_option_under_its_subject(
     assert listed(lines[starts[-1] :]) == ["--version", "--help-all", "--help"]
 
 
-def test_what_rounds_are_for_is_said_of_both_that_time() -> None:
-    assert "--verify and --export" in str(OPTIONS["--rounds"].help)
+def test_what_rounds_are_for_is_said_of_all_that_time() -> None:
+    assert "--verify, --evaluate and --export" in str(OPTIONS["--rounds"].help)
 
 
 def test_every_option_says_what_it_is_and_stands_once() -> None:

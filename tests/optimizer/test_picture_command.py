@@ -153,7 +153,10 @@ def test_nothing_infeasible_is_pictured(command: Run, tmp_path: Path) -> None:
     ("args", "said"),
     [
         (("--image", "x.jpg"), "--image is for --picture: say where that is to go"),
-        (("--pretrained",), "--pretrained is for --picture: say where that is to go"),
+        (
+            ("--pretrained",),
+            "--pretrained needs --damage or --images or --evaluate or --picture",
+        ),
         (
             ("--picture", "it.png", "--checkpoint", "x.pth", "--pretrained"),
             "--checkpoint and --pretrained exclude each other",

@@ -133,7 +133,7 @@ def test_a_crowd_of_labels_changes_nothing(seed: int, monkeypatch: pytest.Monkey
     assert (easy.status, easy.value) == (second.status, second.value)
     for labels in (5, 20, 40, 80, 160, 320):
         monkeypatch.setattr(
-            "optimizer.solvers.pareto._LABELS", labels - problem.value.size // 10
+            "optimizer.solvers.pareto._WIDTH", labels - problem.value.size // 50
         )
         assert pareto(problem, time_limit_s=20) == easy
 
@@ -145,7 +145,7 @@ def test_finer_bounds_do_away_with_a_crowd(
     """A gap too crowded for coarse bounds may be one that fails under fine ones."""
     problem = staircase(8, 120, 11, share=0.6, earliest=0)
     easy = pareto(problem)
-    monkeypatch.setattr("optimizer.solvers.pareto._LABELS", labels - problem.value.size // 10)
+    monkeypatch.setattr("optimizer.solvers.pareto._WIDTH", labels - problem.value.size // 50)
     assert pareto(problem, time_limit_s=20) == easy
 
 

@@ -22,7 +22,7 @@ __all__ = ["CHOICE"]
 
 _ASKED = ("models", "image_sizes", "batches")
 
-_OWN_SIZE = ("verify", "export", "picture")
+_OWN_SIZE = ("verify", "evaluate", "export", "picture")
 """What builds the model at its own image size."""
 
 

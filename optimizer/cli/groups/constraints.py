@@ -14,7 +14,9 @@ CONSTRAINTS = OptionGroup(
     plans=True,
     options=(
         Option(
-            "--earliest-cut", type=int, help="First block to cut, from 0. [default: depth//4]"
+            "--earliest-cut",
+            type=int,
+            help="First block to cut, from 0. [default: depth//4; earlier where tight]",
         ),
         Option("--latest-cut", type=int, help="Last block to cut. [default: the last]"),
         Option(

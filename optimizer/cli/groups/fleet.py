@@ -21,7 +21,7 @@ _ACT_ON_IT = 1
 
 _OF_ONE_DEVICE = (
     *("schedule", "frontier", "models", "image_sizes", "batches", "confidence"),
-    *("measured_only", "verify", "export", "picture", "proportional"),
+    *("measured_only", "verify", "evaluate", "export", "picture", "proportional"),
 )
 """Options that need one device or one plan."""
 

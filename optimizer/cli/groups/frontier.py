@@ -21,7 +21,7 @@ __all__ = ["FRONTIER"]
 
 _ACT_ON_IT = 1
 
-_OF_A_PLAN = ("schedule", "verify", "export", "picture", "time_limit_s")
+_OF_A_PLAN = ("schedule", "verify", "evaluate", "export", "picture", "time_limit_s")
 """Options that need one plan, where a frontier has many."""
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from latmodel.extras import require_extra
 from latmodel.plotting import require_picture_target, write_plot
+from optimizer.cli.groups.weights import weight_options
 from optimizer.cli.option_group import FILE, Given, Option, OptionGroup, Outcome
 from optimizer.plan import Plan
 
@@ -16,18 +18,15 @@ __all__ = ["PICTURE"]
 
 def _check(given: Given) -> None:
     target: Path | None = given["picture"]
-    for name in ("image", "checkpoint", "pretrained"):
-        if given[name] and target is None:
-            raise click.UsageError(f"--{name} is for --picture: say where that is to go")
+    image: Path | None = given["image"]
+    if image is not None and target is None:
+        raise click.UsageError("--image is for --picture: say where that is to go")
     if target is None:
         return
-    if given["checkpoint"] is not None and given["pretrained"]:
-        raise click.UsageError("--checkpoint and --pretrained exclude each other")
     require_picture_target(target)
     require_extra("a picture", ("matplotlib",), extra="plot")
-    for name in ("image", "checkpoint"):
-        if given[name] is not None and not given[name].is_file():
-            raise click.UsageError(f"--{name} {given[name]}: no such file")
+    if image is not None and not image.is_file():
+        raise click.UsageError(f"--image {image}: no such file")
 
 
 def _act(plan: Plan, given: Given) -> Outcome | None:
@@ -43,8 +42,8 @@ def _act(plan: Plan, given: Given) -> Outcome | None:
         from optimizer.pruning.picturing import draw_kept  # noqa: PLC0415
         from optimizer.pruning.picturing.planned import picture_plan  # noqa: PLC0415
 
-        sources = {name: given[name] for name in ("image", "checkpoint", "pretrained")}
-        planned = picture_plan(plan, **sources)
+        weights: dict[str, Any] = weight_options(given)
+        planned = picture_plan(plan, image=given["image"], **weights)
         write_plot(given["picture"], draw_kept(planned.picture))
     for remark in planned.remarks:
         click.echo(remark, err=True)
@@ -75,11 +74,5 @@ PICTURE = OptionGroup(
             help="Draw the patches each block keeps (.png, .svg).",
         ),
         Option("--image", type=FILE, help="For --picture. [default: a made-up landscape]"),
-        Option(
-            "--checkpoint",
-            type=FILE,
-            help="For --picture: weights, .safetensors or torch's. [default: random]",
-        ),
-        Option("--pretrained", is_flag=True, help="For --picture: timm's weights, downloaded."),
     ),
 )

@@ -64,8 +64,10 @@ RUNNING = OptionGroup(
             type=click.IntRange(min=2),
             default=30,
             show_default=True,
-            help="For --verify and --export: pairs of calls that are timed.",
+            help="For --verify, --evaluate and --export: pairs of calls that are timed.",
         ),
-        Option("--device", help="For --verify: cpu or cuda. [default: cuda if there is one]"),
+        Option(
+            "--device", help="For --verify and --evaluate: cpu or cuda. [default: cuda if any]"
+        ),
     ),
 )

@@ -13,7 +13,7 @@ __all__ = ["divergence_name", "divergences"]
 
 
 def divergence_name(model: nn.Module) -> str:
-    """What answers are compared by, one of `optimizer.fidelity.damage.DIVERGENCES`."""
+    """What answers are compared by, one of `optimizer.fidelity.claim.DIVERGENCES`."""
     return "kl" if int(getattr(model, "num_classes", 0) or 0) > 1 else "cosine"
 
 

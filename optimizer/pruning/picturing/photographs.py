@@ -9,9 +9,9 @@ from PIL import Image, ImageOps
 
 from optimizer.errors import PictureError
 
-__all__ = ["made_up_photograph", "read_photograph"]
+__all__ = ["FORMATS", "made_up_photograph", "read_photograph"]
 
-_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
 """What is decoded; other formats of Pillow's start programs (EPS) or are no photographs."""
 
 
@@ -27,14 +27,14 @@ def read_photograph(path: str | Path) -> Image.Image:
     """
     place = Path(path)
     try:
-        with Image.open(place, formats=_FORMATS) as found:
+        with Image.open(place, formats=FORMATS) as found:
             upright = ImageOps.exif_transpose(found)
             return upright.convert("RGB")
     except FileNotFoundError:
         raise PictureError(f"{place}: no such image file") from None
     except Exception as error:  # noqa: BLE001 (a decoder of a broken file raises anything)
         said = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        allowed = ", ".join(_FORMATS)
+        allowed = ", ".join(FORMATS)
         raise PictureError(
             f"{place}: no image that can be read ({said}); allowed are {allowed}"
         ) from None

@@ -6,19 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import timm
-import torch
-
-from latmodel.architectures import build_model
-from optimizer.errors import WeightsError
 from optimizer.pruning.picturing.photographs import made_up_photograph, read_photograph
 from optimizer.pruning.picturing.plotting import picture_kept
 from optimizer.pruning.picturing.weights import load_weights
 from optimizer.pruning.planned import apply_plan
+from optimizer.pruning.weighted import pretrained_model, random_model, require_one_source
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from optimizer.plan import Plan
     from optimizer.pruning.picturing.panels import KeptPicture
 
@@ -67,11 +61,10 @@ def picture_plan(
         PictureError: the image cannot be read or shown.
         UnsupportedModelError, ScheduleError: the model cannot be cut as planned.
     """
-    if pretrained and checkpoint is not None:
-        raise WeightsError("checkpoint and pretrained exclude each other: leave one out")
+    require_one_source(checkpoint, pretrained=pretrained)
     photograph = made_up_photograph() if image is None else read_photograph(image)
     remarks = [] if image is not None else ["no image was given: a made-up landscape is shown"]
-    model = _pretrained(plan.model) if pretrained else _random(plan.model)
+    model = pretrained_model(plan.model) if pretrained else random_model(plan.model)
     if checkpoint is not None:
         left = load_weights(model, checkpoint)
         if left:
@@ -97,25 +90,3 @@ def picture_plan(
         f"pale patches are {_FATES[plan.dropped]}{last if plan.schedule.lossless_last else ''}",
     )
     return PlannedPicture(picture, shown, weights, tuple(remarks))
-
-
-def _random(name: str) -> nn.Module:
-    """With the same random weights each time, and the caller's generator as it was."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        return build_model(name)
-
-
-def _pretrained(name: str) -> nn.Module:
-    if not timm.is_model_pretrained(name):
-        raise WeightsError(
-            f"timm {timm.__version__} has no pretrained weights of {name}: give a checkpoint"
-        )
-    try:
-        return build_model(name, pretrained=True)
-    except (OSError, ValueError, RuntimeError) as error:
-        said = str(error).split("\n", maxsplit=1)[0][:120]
-        raise WeightsError(
-            f"the pretrained weights of {name} could not be had ({said}): connect to the "
-            "network, or give a checkpoint"
-        ) from None

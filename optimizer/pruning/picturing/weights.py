@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor, nn
 
-__all__ = ["load_weights"]
+__all__ = ["classes_of", "load_weights", "place_weights", "read_weights"]
 
 _WITHIN = ("state_dict_ema", "model_ema", "state_dict", "model")
 """Where a training script's checkpoint holds the weights; the first that is there."""
@@ -43,8 +43,36 @@ def load_weights(model: nn.Module, path: str | Path) -> tuple[str, ...]:
         WeightsError: the file cannot be read, holds more than weights, or those of another
             model. The model is unchanged.
     """
+    return place_weights(model, read_weights(path), Path(path))
+
+
+def read_weights(path: str | Path) -> dict[str, Tensor]:
+    """The tensors in a file, by name; see `load_weights`.
+
+    Raises:
+        WeightsError: the file cannot be read, or holds more than weights.
+    """
     place = Path(path)
-    found = _unwrapped(_read(place), place)
+    return _unwrapped(_read(place), place)
+
+
+def classes_of(model: nn.Module, found: dict[str, Tensor]) -> int:
+    """Classes that the weights are for, by the size of their classifier; 0 for none.
+
+    Args:
+        model: of the same architecture, with any number of classes.
+        found: as `read_weights` gives them.
+    """
+    heads = (found.get(f"{name}weight") for name in _head_names(model))
+    return next((int(head.shape[0]) for head in heads if head is not None), 0)
+
+
+def place_weights(model: nn.Module, found: dict[str, Tensor], place: Path) -> tuple[str, ...]:
+    """Put into a model, in place, what was read from a file; see `load_weights`.
+
+    Raises:
+        WeightsError: they are those of another model, which is then unchanged.
+    """
     wanted: dict[str, Tensor] = model.state_dict()
     head = _head_names(model)
     fitting = {k: v for k, v in found.items() if k in wanted and v.shape == wanted[k].shape}

@@ -125,7 +125,7 @@ def test_an_entry_is_the_mean_over_the_images_of_one_cut() -> None:
     model = tiny()
     table = measure_damage(model, [EVERY[:4], EVERY[4:]])
     assert (table.full, table.prefix, table.depth, table.images) == (17, 1, 4, 6)
-    for block, count in ((0, 2), (1, 7), (2, 15)):
+    for block, count in ((0, 2), (1, 7), (2, 14)):
         tokens = (17,) * block + (count,) * (4 - block)
         each = by_hand(model, EVERY, Schedule(tokens, full=17, prefix=1))
         row = table.blocks[block]
@@ -173,11 +173,11 @@ def test_without_a_classifier_features_are_compared_by_their_angle() -> None:
     model = tiny(num_classes=0)
     table = measure_damage(model, [EVERY])
     assert table.divergence == "cosine"
-    schedule = Schedule((5,) * 4, full=17, prefix=1)
+    schedule = Schedule((4,) * 4, full=17, prefix=1)
     dense = logits(model, EVERY)
     cut = logits(apply(tiny(num_classes=0), schedule), EVERY)
     away = 1 - torch.nn.functional.cosine_similarity(dense.double(), cut.double())
-    damage = table.blocks[0].damage[table.blocks[0].counts.index(5)]
+    damage = table.blocks[0].damage[table.blocks[0].counts.index(4)]
     assert damage == pytest.approx(float(away.mean()), rel=1e-4)
 
 
@@ -214,19 +214,20 @@ def test_an_interrupted_measurement_goes_on_to_the_same_table(tmp_path: Path) ->
     whole = measure_damage(tiny(), batches)
     blocks = 0
 
-    def stop() -> None:
+    def stop(_: float) -> None:
         nonlocal blocks
         blocks += 1
         if blocks == 6:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        measure_damage(tiny(), batches, journal=path, on_block=stop)
+        measure_damage(tiny(), batches, journal=path, on_images=stop)
     lines = path.read_bytes().splitlines()
     path.write_bytes(path.read_bytes() + b'{"batch": "cut sho')
-    ran: list[int] = []
-    resumed = measure_damage(tiny(), batches, journal=path, on_block=lambda: ran.append(1))
+    ran: list[float] = []
+    resumed = measure_damage(tiny(), batches, journal=path, on_images=ran.append)
     assert resumed == whole
+    assert sum(ran) == pytest.approx(6)
     assert path.read_bytes().splitlines()[: len(lines)] == lines
     assert len(path.read_bytes().splitlines()) == len(set(path.read_bytes().splitlines()))
 
@@ -306,10 +307,10 @@ def test_what_cannot_be_measured_is_refused() -> None:
 def test_counts_reach_from_one_patch_to_nearly_all() -> None:
     work = describe("deit_small_patch16_224")
     counts = counts_to_measure(work)
-    assert counts[0] == counts[10] == (2, 9, 25, 50, 79, 109, 138, 168)
+    assert counts[0] == counts[10] == (2, 11, 40, 79, 119, 158)
     assert counts[11] == (1, *counts[0])
     pooled = counts_to_measure(describe("vit_base_patch16_siglip_224"))
-    assert pooled[11] == pooled[0] == (1, 8, 24, 49, 78, 108, 137, 167)
+    assert pooled[11] == pooled[0] == (1, 10, 39, 78, 118, 157)
 
 
 def test_counts_of_the_callers_own() -> None:
