@@ -8,9 +8,11 @@ strokes and specks, under noise. Canvases are grey, 56 x 56, one byte a pixel; a
 them three times over, so that timm's stock transforms and a plain ImageFolder serve as they
 are. Patches of 4 make 196 of them, of which the digit covers a tenth to a fifth.
 
-The split is by digit: the last 397 never appear in a training canvas, neither whole nor as a
-piece. The set lists digits as they were collected, form by form, so that a tail has other
-hands than the front, by and large; it names no writers, so more cannot be promised.
+The split is by form. Digits were written on forms, one after another in the set, and each
+form asks for the same digits in the same order, which shows where one begins: so at 1415. The
+first 1400 digits are for training and the 382 from 1415 on are held out: those never appear in
+a training canvas, neither whole nor as a piece, nor does any other digit of their forms. The
+set names no writers: that another form is another hand is likely, and no more than that.
 
 The same seed gives the same canvases, whatever the number that are drawn beside them.
 """
@@ -31,8 +33,8 @@ Floats = npt.NDArray[np.float32]
 Integers = npt.NDArray[np.int64]
 
 SIDE, PATCH, CLASSES = 56, 4, 10
-TRAINING = 1400
-"""The first so many digits are for training, the other 397 are held out."""
+TRAINING, HELD_OUT = 1400, 1415
+"""Where the digits for training end, and where those that are held out begin, with a form."""
 
 _CHUNK = 64
 """Canvases that are drawn at once, from a stream of their own."""
@@ -81,7 +83,7 @@ def load_split(held_out: bool) -> Digits:
     from sklearn.datasets import load_digits  # noqa: PLC0415 (a second; only where digits are)
 
     images, labels = load_digits(return_X_y=True)
-    chosen = slice(TRAINING, None) if held_out else slice(0, TRAINING)
+    chosen = slice(HELD_OUT, None) if held_out else slice(0, TRAINING)
     indices = np.arange(len(labels), dtype=np.int64)[chosen]
     grey = (images.reshape(-1, 8, 8) / 16).astype(np.float32)
     return Digits(grey[chosen], labels[chosen].astype(np.int64), indices)

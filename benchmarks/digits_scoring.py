@@ -10,7 +10,7 @@ import numpy as np
 import sklearn
 import timm
 import torch
-from digits_canvases import TRAINING, draw_canvases, load_split
+from digits_canvases import HELD_OUT, TRAINING, draw_canvases, load_split
 from digits_model import MEAN, NAME, OPTIONS, STD, predicted
 
 from latmodel.files import write_yaml
@@ -59,7 +59,8 @@ def write_card(weights: Path, learner: Learner, found: Score) -> None:
         "what": "timm vision transformer that reads one handwritten digit in clutter",
         "data": "scikit-learn's bundled digits (UCI optical recognition of handwritten "
         "digits, CC BY 4.0), placed on canvases by benchmarks/digits_canvases.py",
-        "split": f"by digit: the first {TRAINING} train, the other 397 are held out",
+        "split": f"by form: digits before {TRAINING} train, those from {HELD_OUT} on are "
+        "held out",
         "model": {
             "name": NAME,
             **{k: v for k, v in OPTIONS.items() if k != "pretrained_cfg_overlay"},

@@ -50,15 +50,20 @@ def yielded(found: Yielded) -> tuple[str, ...]:
     return (f"the budget is tight, so {' and '.join(said)}; {measured}",)
 
 
-def starving(answer: Answer) -> tuple[str, ...]:
+def starving(found: Yielded) -> tuple[str, ...]:
     """That a schedule keeps so little that no published measurement supports it."""
+    answer = found.answer
     last, full = answer.narrowest, answer.schedule.full
     if answer.solution.status.over_budget or last >= STARVED * full:
         return ()
+    # Where the rule was followed, it has tried both already.
+    freedom = (
+        "" if found.ruled else f"--earliest-cut 1, --least-count {starved_below(full)} or "
+    )
     advice = (
         f"the last block keeps {last} of {full} tokens: counting kept tokens says little about "
-        "accuracy at so tight a budget; try --earliest-cut 1, "
-        f"--least-count {starved_below(full)} or a larger budget, and evaluate the cut model"
+        f"accuracy at so tight a budget; try {freedom}a larger budget, and evaluate the cut "
+        "model"
     )
     return (advice,)
 

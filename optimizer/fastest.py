@@ -51,9 +51,13 @@ def plan_fastest(
     if budget.relative:
         raise BudgetError("budget is a share of the unpruned latency: give a latency")
 
-    def plan_within(limit: Budget) -> Plan:
+    def plan_within(limit: Budget, **changes: Any) -> Plan:
         return optimize(
-            workload, profile=profile, batch=workload.batch, budget=limit, **options
+            workload,
+            profile=profile,
+            batch=workload.batch,
+            budget=limit,
+            **(options | changes),
         )
 
     best = plan_within(budget)
@@ -62,7 +66,8 @@ def plan_fastest(
     low, high = best.fastest_ns - 1, min(best.budget_ns, best.dense_ns)
     while high - low > 1:
         middle = (low + high) // 2
-        plan = plan_within(Budget(Decimal(middle)))
+        # Were the first cut to come earlier as the budget falls, more might be kept again.
+        plan = plan_within(Budget(Decimal(middle)), earliest_cut=best.earliest_cut)
         if plan.status.over_budget or not _keeps(plan, least_kept):
             low = middle
         else:

@@ -239,7 +239,7 @@ def provenance_of(device: DeviceProfile, table: LatencyTable) -> tuple[str, ...]
 def _advice(found: Yielded, damage: DamageTable | None) -> tuple[str, ...]:
     if damage is not None:
         return unmeasured(found.answer.schedule, damage)
-    return (*yielded(found), *starving(found.answer))
+    return (*yielded(found), *starving(found))
 
 
 def _claim(damage: DamageTable, schedule: Schedule) -> Claim:

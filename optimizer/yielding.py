@@ -51,17 +51,19 @@ class Yielded:
             same object where that is all.
         usual: the first block that may drop tokens where no budget presses.
         widest: every ending, with as much freedom as the tightest budget is given.
+        ruled: whether the rule was to be followed.
     """
 
     answer: Answer
     free: Answer
     usual: int
     widest: tuple[Posed, ...]
+    ruled: bool = True
 
     @classmethod
     def of(cls, answer: Answer) -> Yielded:
         """An answer by no rule."""
-        return cls(answer, answer, answer.earliest_cut, answer.posed)
+        return cls(answer, answer, answer.earliest_cut, answer.posed, ruled=False)
 
 
 def starved_below(full: int) -> int:

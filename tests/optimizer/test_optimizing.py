@@ -146,8 +146,13 @@ def test_a_collapsed_schedule_warns() -> None:
     assert last < 101 / 4
     assert plan.warnings == (
         f"the last block keeps {last} of 101 tokens: counting kept tokens says little about "
-        "accuracy at so tight a budget; try --earliest-cut 1, --least-count 26 or a larger "
-        "budget, and evaluate the cut model",
+        "accuracy at so tight a budget; try a larger budget, and evaluate the cut model",
+    )
+    named = optimize("test_vit", budget=Budget.parse("45%"), profile=linear, earliest_cut=1)
+    assert named.warnings == (
+        f"the last block keeps {named.schedule.worth[-1]} of 101 tokens: counting kept tokens "
+        "says little about accuracy at so tight a budget; try --earliest-cut 1, --least-count "
+        "26 or a larger budget, and evaluate the cut model",
     )
     assert not optimize("test_vit", budget_ms=22, profile=PROFILE).warnings
 

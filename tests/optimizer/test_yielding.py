@@ -66,13 +66,14 @@ def test_the_latest_earliest_cut_that_leaves_a_quarter_is_taken() -> None:
     assert len(found.warnings) == 1
 
 
-def test_tighter_still_every_block_keeps_what_the_budget_allows() -> None:
+@pytest.mark.parametrize("percent", [34, 36, 38, 40, 42, 44])
+def test_tighter_still_every_block_keeps_what_the_budget_allows(percent: int) -> None:
     """No larger least count meets the budget, and the second warning says that it is few."""
-    found = plan(40)
+    found = plan(percent)
     kept = min(found.schedule.worth)
     assert found.earliest_cut == 1
     assert kept < FLOOR
-    assert plan(40, earliest_cut=1, least_count=kept + 1).status.over_budget
+    assert plan(percent, earliest_cut=1, least_count=kept + 1).status.over_budget
     assert found.warnings[1].startswith(f"the last block keeps {kept} of 197 tokens: ")
 
 

@@ -163,6 +163,19 @@ def test_neither_order_nor_batches_matter() -> None:
     assert measure_damage(tiny(), [EVERY]) == one
 
 
+def test_what_is_next_to_nothing_is_judged_image_by_image() -> None:
+    """Where some images are below the limit and some above, as their batch has it or alone."""
+    model = tiny()
+    with torch.no_grad():
+        model.head.weight *= 0.02
+    one = measure_damage(model, [EVERY])
+    other = measure_damage(model, [image[None] for image in EVERY])
+    small = [d for row in one.blocks[:-1] for d in row.damage]
+    assert min(small) < 1e-5 < max(small)
+    for left, right in zip(one.blocks, other.blocks, strict=True):
+        np.testing.assert_allclose(left.damage, right.damage, rtol=1e-3, atol=1e-11)
+
+
 def test_digests_tell_weights_and_images_apart() -> None:
     one = measure_damage(tiny(), [EVERY])
     assert measure_damage(tiny(seed=2), [EVERY]).weights != one.weights

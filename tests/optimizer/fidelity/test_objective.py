@@ -189,3 +189,24 @@ def test_a_plan_with_a_broken_claim_is_refused(tmp_path: Path) -> None:
     path.write_text(path.read_text().replace("divergence: kl", "divergence: l1"))
     with pytest.raises(FieldError, match=r"fidelity.divergence: found text 'l1', allowed is"):
         read_plan(path)
+
+
+def test_a_stopped_solve_tells_the_gap_in_fidelity() -> None:
+    """And names what it was predicted to cost, where the limit came before the proof."""
+    made = table(
+        *(block(3.0, 0.4, 0.02, counts=(2, 40, 120)),) * 11, block(0.0, counts=(1,)),
+        model="deit_small_patch16_224", full=197,
+    )  # fmt: skip
+    found = optimize(
+        "deit_small_patch16_224", budget_ms=12, profile="t4", batch=8, damage=made,
+        time_limit_s=1e-9,
+    )  # fmt: skip
+    assert found.fidelity is not None
+    said = (
+        f"the time limit stopped the solver: it is predicted to cost "
+        f"{found.fidelity.predicted:.4g} of fidelity (kl), and no schedule within the budget "
+        "costs less by over "
+    )
+    told = [warning for warning in found.warnings if warning.startswith(said)]
+    assert found.predicted_ns <= found.budget_ns
+    assert bool(told) == (found.status is Status.TIME_LIMIT)
