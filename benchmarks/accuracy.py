@@ -38,7 +38,6 @@ from rich.progress import Progress
 from latmodel.measuring import probe_profile
 from latmodel.runtimes.module_timer import ModuleTimer
 from latmodel.runtimes.registry import build_timer
-from optimizer.fidelity.valuing import value_of_damage, whole_damage
 
 if TYPE_CHECKING:
     from latmodel.table import LatencyTable
@@ -58,6 +57,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--images", type=int, default=500, help="canvases of each seed")
     parser.add_argument("--seeds", type=int, nargs="+", default=(0, 1, 2))
+    parser.add_argument("--score", default="cls", help="what chooses our tokens")
     parser.add_argument("--calibration", type=int, default=128, help="canvases, for the value")
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--weights", type=Path, help="others than those that ship")
@@ -68,11 +68,6 @@ def _arguments() -> argparse.Namespace:
 
 
 Methods = dict[str, list[Point]]
-
-
-def _device(table: LatencyTable, workload: Workload, damage: DamageTable) -> Device:
-    value = value_of_damage(whole_damage(damage, table.counts))
-    return Device(table, workload, value)
 
 
 def _probed(timer: ModuleTimer) -> tuple[LatencyTable, Workload]:
@@ -115,7 +110,7 @@ def _here(
     """Everything timed on this machine in one runtime."""
     timer = build_timer(runtime, vit_digits.__name__, batch=args.batch)
     assert isinstance(timer, ModuleTimer)
-    device = _device(*_probed(timer), damage)
+    device = Device(*_probed(timer), damage)
     fitted = device.every(GRID)
     settings = [one.setting for some in fitted.values() for one in some]
     answers.ask(settings)
@@ -170,12 +165,12 @@ def main() -> None:
     answers = Answers(model, Images.drawn(args.seeds, args.images), args.answers)
     answers.ask([])
     print(f"uncut: {answers.accuracy(''):.1%} of {len(answers.images.labels)} images")
-    damage = measured(model, images=args.calibration)
-    print(f"value measured on {damage.images} images in {(monotonic() - start):.0f} s")
+    damage = measured(model, images=args.calibration, score=args.score)
+    print(f"value measured on {damage.images} images, {(monotonic() - start):.0f} s so far")
     found = {name: _here(name, args, answers, damage) for name in args.runtime}
     if not args.no_tables:
         for name, table, workload in staircases():
-            found[name] = _elsewhere(name, _device(table, workload, damage), answers)
+            found[name] = _elsewhere(name, Device(table, workload, damage), answers)
     if args.picture is not None:
         draw_frontiers(found, args.picture)
     print(f"\ntorch {torch.__version__}, {(monotonic() - start) / 60:.1f} minutes")

@@ -48,7 +48,7 @@ RIVALS: dict[str, tuple[Shape, str]] = {
 trained; here it has the class row's."""
 
 OURS = ("fidelity", "kept tokens")
-"""Schedules chosen for the value measured, and for kept tokens alone."""
+"""Schedules of least measured damage, and of most tokens; both cut with the same score."""
 
 
 @dataclass(frozen=True, slots=True)

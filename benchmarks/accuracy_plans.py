@@ -9,21 +9,22 @@ from typing import TYPE_CHECKING
 from accuracy_methods import OURS, RIVALS, Setting
 
 from optimizer.baselines.fitting import fit_flops, fit_latency
-from optimizer.posing import pose_endings, problem_for, solve_better
+from optimizer.fidelity.valuing import not_negative, value_of_damage, whole_damage
+from optimizer.posing import problem_for
+from optimizer.question import Question
 from optimizer.schedule import Schedule
 from optimizer.solution import Solution
 from optimizer.solvers.pareto import pareto
+from optimizer.yielding import answer_yielding
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
-    from latmodel.table import LatencyTable
+    from latmodel.table import Int64, LatencyTable
     from latmodel.workload import Workload
+    from optimizer.fidelity.damage import DamageTable
 
 __all__ = ["Device", "Fitted"]
 
-_OUR_CUTTER = {"fidelity": "cls, averaged", "kept tokens": "pomt, averaged"}
+_DROPPED = {"average": "averaged", "drop": "dropped"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,32 +44,35 @@ class Fitted:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Device:
-    """Where a model is to run: its latency table, and the value of its tokens.
+    """Where a model is to run: its latency table, and what its cuts cost at the output.
 
     Attributes:
         table: of the workload.
-        workload: the model that is cut.
-        value: shape (depth, C), what keeping each count through each block is worth.
+        workload: the model that is cut, or one of as many blocks and tokens.
+        damage: measured for the model; its score and way of dropping are those of ours.
     """
 
     table: LatencyTable
     workload: Workload
-    value: npt.NDArray[np.int64]
+    damage: DamageTable
 
     def ours(self, objective: str, share: float) -> Fitted:
         """The best schedule for a budget that is a share of the uncut model's latency."""
-        assert objective in OURS
         measured = objective == "fidelity"
-        posed = pose_endings(
-            self.table,
-            self.workload,
+        question = Question(
+            table=self.table,
+            workload=self.workload,
             budget_ns=self._budget_ns(share),
+            value=self._value() if measured else None,
             lossless_last=None,
-            value=self.value if measured else None,
-            earliest_cut=0 if measured else None,
+            confidence=None,
+            solver=pareto,
+            time_limit_s=None,
+            constraints={"earliest_cut": 0 if measured else None},
         )
-        ending, found = solve_better(posed, solver=pareto)
-        return self._fitted(_OUR_CUTTER[objective], ending.schedule_of(found), found)
+        found = question.answer() if measured else answer_yielding(question).answer
+        cutter = f"{self.damage.score}, {_DROPPED[self.damage.dropped]}"
+        return self._fitted(cutter, found.schedule, found.solution)
 
     def rival(self, method: str, share: float, *, by_flops: bool = False) -> Fitted:
         """A rival's largest parameter within the share of latency, or of arithmetic."""
@@ -89,6 +93,9 @@ class Device:
         found = {name: [self.ours(name, share) for share in shares] for name in OURS}
         found |= {name: [self.rival(name, share) for share in shares] for name in RIVALS}
         return {name: [one for one in some if one.within] for name, some in found.items()}
+
+    def _value(self) -> Int64:
+        return not_negative(value_of_damage(whole_damage(self.damage, self.table.counts)))
 
     def _budget_ns(self, share: float) -> int:
         return int(share * self.table.dense_ns)

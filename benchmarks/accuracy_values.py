@@ -20,7 +20,7 @@ __all__ = ["measured"]
 _SEED = 1000
 """Of the canvases; none of a comparison is drawn with it."""
 
-_BATCH = 64
+_BATCH = 32
 
 
 def measured(
@@ -37,11 +37,11 @@ def measured(
     canvases = draw_canvases(load_split(held_out=False), images, seed=_SEED).images
     batches = as_input(canvases).split(_BATCH)  # type: ignore[no-untyped-call]
     with Progress(transient=True) as progress:
-        task = progress.add_task("measuring", total=len(batches) * 12)
+        task = progress.add_task("measuring", total=len(canvases))
         return measure_damage(
             model,
             batches,
             score=score,
             dropped=dropped,
-            on_block=lambda: progress.advance(task),
+            on_images=lambda more: progress.advance(task, more),
         )
