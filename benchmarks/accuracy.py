@@ -10,8 +10,8 @@ are not here stand in by their latency tables: the readings of an RTX 3090 at ev
 `../shared/data`) and the Jetson profile. There the rivals are also tuned as their authors do,
 to arithmetic, and the table tells how far over or under the budget that lands.
 
-Value is measured on canvases of training digits, without their labels. Answers are kept in
-`--answers`, so that a stopped run goes on.
+What cuts cost is measured on canvases of training digits, without their labels. Answers are
+kept in `--answers`, so that a stopped run goes on.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from latmodel.workload import Workload
     from optimizer.fidelity.damage import DamageTable
 
-BUDGETS = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+BUDGETS = (0.4, 0.45, 0.5, 0.6, 0.7, 0.8, 0.9)
 """Where methods are compared, as shares of the uncut model's latency."""
 
 GRID = (0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95)
@@ -57,7 +57,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--images", type=int, default=500, help="canvases of each seed")
     parser.add_argument("--seeds", type=int, nargs="+", default=(0, 1, 2))
-    parser.add_argument("--score", default="cls", help="what chooses our tokens")
+    parser.add_argument("--score", nargs="+", default=("cls", "pomt"), help="of ours")
     parser.add_argument("--calibration", type=int, default=128, help="canvases, for the value")
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--weights", type=Path, help="others than those that ship")
@@ -105,12 +105,12 @@ def _print_methods(methods: Methods) -> None:
 
 
 def _here(
-    runtime: str, args: argparse.Namespace, answers: Answers, damage: DamageTable
+    runtime: str, args: argparse.Namespace, answers: Answers, damages: tuple[DamageTable, ...]
 ) -> Methods:
     """Everything timed on this machine in one runtime."""
     timer = build_timer(runtime, vit_digits.__name__, batch=args.batch)
     assert isinstance(timer, ModuleTimer)
-    device = Device(*_probed(timer), damage)
+    device = Device(*_probed(timer), damages)
     fitted = device.every(GRID)
     settings = [one.setting for some in fitted.values() for one in some]
     answers.ask(settings)
@@ -165,12 +165,12 @@ def main() -> None:
     answers = Answers(model, Images.drawn(args.seeds, args.images), args.answers)
     answers.ask([])
     print(f"uncut: {answers.accuracy(''):.1%} of {len(answers.images.labels)} images")
-    damage = measured(model, images=args.calibration, score=args.score)
-    print(f"value measured on {damage.images} images, {(monotonic() - start):.0f} s so far")
-    found = {name: _here(name, args, answers, damage) for name in args.runtime}
+    damages = tuple(measured(model, images=args.calibration, score=one) for one in args.score)
+    print(f"damage measured on {args.calibration} images, {monotonic() - start:.0f} s so far")
+    found = {name: _here(name, args, answers, damages) for name in args.runtime}
     if not args.no_tables:
         for name, table, workload in staircases():
-            found[name] = _elsewhere(name, Device(table, workload, damage), answers)
+            found[name] = _elsewhere(name, Device(table, workload, damages), answers)
     if args.picture is not None:
         draw_frontiers(found, args.picture)
     print(f"\ntorch {torch.__version__}, {(monotonic() - start) / 60:.1f} minutes")

@@ -48,7 +48,7 @@ RIVALS: dict[str, tuple[Shape, str]] = {
 trained; here it has the class row's."""
 
 OURS = ("fidelity", "kept tokens")
-"""Schedules of least measured damage, and of most tokens; both cut with the same score."""
+"""Schedules of least measured damage, and of most tokens."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING
 from accuracy_methods import OURS, RIVALS, Setting
 
 from optimizer.baselines.fitting import fit_flops, fit_latency
-from optimizer.fidelity.valuing import not_negative, value_of_damage, whole_damage
+from optimizer.fidelity.valuing import (
+    not_negative,
+    predicted_damage,
+    value_of_damage,
+    whole_damage,
+)
 from optimizer.posing import problem_for
 from optimizer.question import Question
 from optimizer.schedule import Schedule
@@ -24,7 +29,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Device", "Fitted"]
 
-_DROPPED = {"average": "averaged", "drop": "dropped"}
+KEPT_CUTTER = "pomt, averaged"
+"""As `optimize` cuts by default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,30 +55,44 @@ class Device:
     Attributes:
         table: of the workload.
         workload: the model that is cut, or one of as many blocks and tokens.
-        damage: measured for the model; its score and way of dropping are those of ours.
+        damages: measured for the model, one for each score that may choose the tokens.
     """
 
     table: LatencyTable
     workload: Workload
-    damage: DamageTable
+    damages: tuple[DamageTable, ...]
 
     def ours(self, objective: str, share: float) -> Fitted:
-        """The best schedule for a budget that is a share of the uncut model's latency."""
-        measured = objective == "fidelity"
-        question = Question(
+        """The best schedule for a budget that is a share of the uncut model's latency.
+
+        Of least damage by the score whose table foretells least; or of most tokens, by the
+        score that is the default.
+        """
+        assert objective in OURS
+        if objective != "fidelity":
+            found = answer_yielding(self._question(share, None, None)).answer
+            return self._fitted(KEPT_CUTTER, found.schedule, found.solution)
+        answers = [
+            (self._question(share, self._value(damage), 0).answer(), damage)
+            for damage in self.damages
+        ]
+        found, damage = min(
+            answers, key=lambda one: predicted_damage(one[1], one[0].schedule.tokens)
+        )
+        return self._fitted(f"{damage.score}, averaged", found.schedule, found.solution)
+
+    def _question(self, share: float, value: Int64 | None, earliest: int | None) -> Question:
+        return Question(
             table=self.table,
             workload=self.workload,
             budget_ns=self._budget_ns(share),
-            value=self._value() if measured else None,
+            value=value,
             lossless_last=None,
             confidence=None,
             solver=pareto,
             time_limit_s=None,
-            constraints={"earliest_cut": 0 if measured else None},
+            constraints={"earliest_cut": earliest},
         )
-        found = question.answer() if measured else answer_yielding(question).answer
-        cutter = f"{self.damage.score}, {_DROPPED[self.damage.dropped]}"
-        return self._fitted(cutter, found.schedule, found.solution)
 
     def rival(self, method: str, share: float, *, by_flops: bool = False) -> Fitted:
         """A rival's largest parameter within the share of latency, or of arithmetic."""
@@ -94,8 +114,8 @@ class Device:
         found |= {name: [self.rival(name, share) for share in shares] for name in RIVALS}
         return {name: [one for one in some if one.within] for name, some in found.items()}
 
-    def _value(self) -> Int64:
-        return not_negative(value_of_damage(whole_damage(self.damage, self.table.counts)))
+    def _value(self, damage: DamageTable) -> Int64:
+        return not_negative(value_of_damage(whole_damage(damage, self.table.counts)))
 
     def _budget_ns(self, share: float) -> int:
         return int(share * self.table.dense_ns)

@@ -1,4 +1,4 @@
-"""The value of tokens, measured on canvases of training digits, without their labels."""
+"""What cuts cost, measured on canvases of training digits, without their labels."""
 
 from __future__ import annotations
 
