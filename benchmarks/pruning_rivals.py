@@ -16,7 +16,16 @@ from torch import Tensor, nn
 
 from optimizer.schedule import Schedule
 
-__all__ = ["Ideal", "PomtStyle", "TomeStyle", "Uncut"]
+__all__ = [
+    "Ideal",
+    "PomtStyle",
+    "TomeStyle",
+    "Uncut",
+    "add",
+    "finish",
+    "gather_rows",
+    "heads_of",
+]
 
 
 class Uncut(nn.Module):
@@ -83,14 +92,16 @@ def finish(x: Tensor, block: Any) -> Tensor:
     return left
 
 
-def _qkv(attention: Any, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def heads_of(attention: Any, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Queries, keys and values, each (batch, heads, tokens, head_dim)."""
     batch, tokens, _ = x.shape
     heads = attention.qkv(x).reshape(batch, tokens, 3, attention.num_heads, -1)
     q, k, v = heads.permute(2, 0, 3, 1, 4).unbind(0)
     return q, k, v
 
 
-def _gather(x: Tensor, places: Tensor) -> Tensor:
+def gather_rows(x: Tensor, places: Tensor) -> Tensor:
+    """Tokens (batch, tokens, dim) at places (batch, k)."""
     return x.gather(1, places.unsqueeze(-1).expand(-1, -1, x.shape[-1]))
 
 
@@ -115,7 +126,7 @@ class PomtStyle(Ideal):
         return self.leave(x)
 
     def _attend(self, attention: Any, x: Tensor) -> tuple[Tensor, Tensor]:
-        q, k, v = _qkv(attention, x)
+        q, k, v = heads_of(attention, x)
         weights = ((q * attention.scale) @ k.transpose(-2, -1)).softmax(dim=-1)
         received = weights.amax(dim=1).sum(dim=1)
         score = received / received.amax(dim=1, keepdim=True)
@@ -127,9 +138,9 @@ class PomtStyle(Ideal):
         patches = x[:, 1:last]
         order = score[:, 1:last].argsort(dim=1, descending=True)
         kept = order[:, : count - 2].sort(dim=1).values
-        rest = _gather(patches, order[:, count - 2 :])
+        rest = gather_rows(patches, order[:, count - 2 :])
         rest = torch.cat((rest, x[:, last:]), dim=1).mean(dim=1, keepdim=True)
-        return torch.cat((x[:, :1], _gather(patches, kept), rest), dim=1)
+        return torch.cat((x[:, :1], gather_rows(patches, kept), rest), dim=1)
 
 
 class TomeStyle(Ideal):
@@ -154,7 +165,7 @@ class TomeStyle(Ideal):
         return self.leave(x)
 
     def _attend(self, attention: Any, x: Tensor, size: Tensor) -> tuple[Tensor, Tensor]:
-        q, k, v = _qkv(attention, x)
+        q, k, v = heads_of(attention, x)
         logits = (q * attention.scale) @ k.transpose(-2, -1)
         weights = (logits + size.log()[:, None, None, :, 0]).softmax(dim=-1)
         output = attention.proj((weights @ v).transpose(1, 2).reshape(x.shape))
@@ -172,8 +183,8 @@ class TomeStyle(Ideal):
         def join(tokens: Tensor) -> Tensor:
             even, odd = tokens[:, ::2], tokens[:, 1::2]
             index = target.unsqueeze(-1).expand(-1, -1, tokens.shape[-1])
-            odd = odd.scatter_reduce(1, index, _gather(even, gone), reduce="sum")
-            return torch.cat((_gather(even, kept), odd), dim=1)
+            odd = odd.scatter_reduce(1, index, gather_rows(even, gone), reduce="sum")
+            return torch.cat((gather_rows(even, kept), odd), dim=1)
 
         total = join(size)
         return join(x * size) / total, total
