@@ -128,7 +128,7 @@ def test_evit_fuses_what_the_class_row_overlooks(files: Any, model: Any) -> None
     schedule = Schedule((197, 50, *(50,) * 10), full=197, prefix=1)
     with torch.no_grad():
         found = files.evit.EvitStyle(model, schedule)(images)
-        for image, answer in zip(images.split(1), found, strict=True):
+        for image, answer in zip(torch.split(images, 1), found, strict=True):
             x = model.blocks[0](model.norm_pre(model._pos_embed(model.patch_embed(image))))
             block = model.blocks[1]
             q, k, _ = block.attn.qkv(block.norm1(x)).reshape(197, 3, 4, 16).unbind(1)
