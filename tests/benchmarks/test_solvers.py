@@ -219,6 +219,7 @@ def test_the_command_from_end_to_end() -> None:
     solved = [line for line in done.stdout.splitlines() if ": ours: wall " in line]
     assert len(solved) == (3 if measured else 1)
     met = sum("OPTIMAL" in line for line in solved)
-    assert met > 0
+    # Without the readings there is one problem, which no schedule may meet.
+    assert met > 0 or not measured
     assert done.stdout.count(": HiGHS: wall ") == met  # no other is worth their time
     assert "whole frontier of" in done.stdout
